@@ -1,0 +1,46 @@
+# The two commands: `make run` and `make test`. Everything else is here too, and only here.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.PHONY: run test check bench faults serve lock contracts clean setup
+
+run: setup ## the main job, offline: a support desk that acts, asks, survives a kill and proves it (ARGS="--once --approve")
+	@$(BIN)/remit demo $(ARGS)
+
+test: setup ## every test; with CI=true each real service is required
+	@scripts/test.sh $(ARGS)
+
+check: setup ## types, lint, import rules, generated files
+	$(BIN)/ruff check src packs tests benchmarks scripts
+	$(BIN)/ruff format --check src packs tests benchmarks scripts
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/contracts.py --check
+
+bench: setup ## ours and the peers', side by side; prints ratios and writes benchmarks/results/
+	$(BIN)/python -m benchmarks.run $(ARGS)
+
+faults: setup ## the fault plan at its nightly size
+	$(BIN)/pytest tests/faults -m "nightly or not nightly" --nightly $(ARGS)
+
+serve: setup ## API and worker on 127.0.0.1:8700
+	@$(BIN)/remit up $(ARGS)
+
+lock: setup ## pin again, hashes and all
+	scripts/lock.sh
+
+contracts: setup ## regenerate contracts/
+	$(BIN)/python scripts/contracts.py
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml requirements.lock scripts/setup.sh
+	@scripts/setup.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .remit .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Starts the AWS emulator that the tests marked `service` need, and prints what to export:
+#
+#     eval "$(scripts/ci/ministack.sh)"
+#
+# Its model calls go to an OpenAI-compatible proxy which the test itself serves on $PROXY_PORT.
+# Stop it with: kill "$(cat .cache/ministack/pid)"
+set -euo pipefail
+
+PORT=${PORT:-4570}
+PROXY_PORT=${PROXY_PORT:-18080}
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+HOME_DIR=$ROOT/.cache/ministack
+VENV=$HOME_DIR/venv
+RUN=$HOME_DIR/run
+
+health() { curl -sf --max-time 2 "http://127.0.0.1:$PORT/_ministack/health" >/dev/null; }
+
+install() {
+    [ -x "$VENV/bin/ministack" ] && return
+    local uv
+    uv=$(command -v uv || echo "${UV:-/tmp/uvx/bin/uv}")
+    # a venv of its own: ministack pins botocore, and Lambda handlers could import whatever lies beside it
+    "$uv" venv --quiet --clear --python 3.11 "$VENV"
+    "$uv" pip install --quiet --python "$VENV/bin/python" ministack==1.5.33 boto3==1.43.106
+}
+
+start() {
+    mkdir -p "$RUN/tmp" "$RUN/state" "$RUN/s3"
+    # env -i: Lambda workers inherit the emulator's environment, secrets included
+    env -i PATH=/usr/bin:/bin HOME="$RUN" LANG=C.UTF-8 TMPDIR="$RUN/tmp" \
+        GATEWAY_PORT="$PORT" STATE_DIR="$RUN/state" S3_DATA_DIR="$RUN/s3" IOT_MTLS_ENABLED=0 SFTP_ENABLED=0 \
+        MINISTACK_BEDROCK_PROXY_URL="http://127.0.0.1:$PROXY_PORT" \
+        nohup "$VENV/bin/ministack" >"$RUN/log" 2>&1 </dev/null &
+    echo $! >"$HOME_DIR/pid"
+    for _ in $(seq 300); do
+        health && return
+        kill -0 "$(cat "$HOME_DIR/pid")" 2>/dev/null || break
+        sleep 0.1
+    done
+    echo "ministack did not start; the end of its log:" >&2
+    tail -20 "$RUN/log" >&2
+    exit 1
+}
+
+mkdir -p "$HOME_DIR"
+if ! health; then
+    install >&2
+    start
+fi
+echo "export REMIT_TEST_MINISTACK=http://127.0.0.1:$PORT"
+echo "export REMIT_TEST_MINISTACK_PROXY_PORT=$PROXY_PORT"

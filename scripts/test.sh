@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# The tests. On a user's machine those that need a service skip, saying so; with CI=true they must run.
+set -euo pipefail
+if [ "${CI:-}" = "true" ]; then
+  # shellcheck source=/dev/null
+  source scripts/ci/services.sh
+fi
+.venv/bin/pytest -n "${REMIT_TEST_PROCESSES:-2}" --dist loadfile "$@"

@@ -1,0 +1,1 @@
+"""Policy engines and the files they read."""

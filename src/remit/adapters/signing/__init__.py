@@ -1,0 +1,1 @@
+"""Signers of exported audit files."""

@@ -1,0 +1,289 @@
+"""Group commit: whatever is asked for at the same time shares one SQLite transaction.
+
+Requests made in one turn of an event loop are gathered. A small batch that needs no fsync is executed at the end
+of that turn on the loop itself (20 µs: less than waking a thread costs); any other goes to the one writer thread.
+While that thread waits for the disk, new requests pile up and become its next batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar, cast
+
+from remit.adapters.store.sqlite import failures
+from remit.adapters.store.sqlite.schema import retry_busy
+from remit.core.errors import RemitError, StoreError
+
+T = TypeVar("T")
+
+INLINE_JOBS = 16
+INLINE_BYTES = 64 * 1024
+CHECKPOINT_PAGES = 1000
+LARGEST_BATCH = 500
+
+
+class Job:
+    """One request: what to do in a transaction, and who waits for it."""
+
+    __slots__ = ("durable", "error", "future", "result", "risky", "run", "size", "wakes")
+
+    def __init__(
+        self,
+        run: Callable[[sqlite3.Connection], Any],
+        future: asyncio.Future[Any],
+        *,
+        durable: bool,
+        risky: bool,
+        size: int,
+        wakes: str,
+    ) -> None:
+        self.run = run
+        self.future = future
+        self.durable = durable
+        self.risky = risky
+        self.size = size
+        self.wakes = wakes
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class GroupCommit:
+    """The only writer of this process. `checkpoint` is called (on any thread) after about a thousand pages."""
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        path: str,
+        *,
+        full: bool,
+        busy_timeout_s: float,
+        wake: Callable[[Iterable[str]], None],
+        checkpoint: Callable[[], None],
+    ) -> None:
+        self._db = db
+        self._path = path
+        self._full = full
+        self._busy_timeout_s = busy_timeout_s
+        self._wake = wake
+        self._checkpoint = checkpoint
+        self._synchronous = "NORMAL"
+        self._pages = 0
+        self._closed = False
+        self._lock = threading.Lock()
+        self._gathering: dict[asyncio.AbstractEventLoop, list[Job]] = {}
+        self._queue: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name="remit-sqlite-writer", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self,
+        run: Callable[[sqlite3.Connection], T],
+        *,
+        durable: bool = False,
+        risky: bool = False,
+        size: int = 0,
+        wakes: str = "",
+    ) -> asyncio.Future[T]:
+        """Have `run` executed in a transaction. The future is done when that is committed.
+
+        `risky`: it may raise after its first change, so it gets a savepoint. `wakes`: the run that goes on by it.
+        """
+        if self._closed:
+            raise StoreError(f"the store at `{self._path}` is closed", code="E806")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        job = Job(run, future, durable=durable or self._full, risky=risky, size=size, wakes=wakes)
+        gathered = self._gathering.get(loop)
+        if gathered is None:
+            self._gathering[loop] = [job]
+            loop.call_soon(self._flush, loop)
+        else:
+            gathered.append(job)
+        return future
+
+    def close(self) -> None:
+        """Finish what was asked and stop. Blocks."""
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+
+    def restart_log(self) -> None:
+        """Let the writer thread empty the write-ahead log while nobody writes, once it has grown large."""
+        self._queue.put([])
+
+    def foreign_version(self) -> int | None:
+        """A number that changes when another process commits; None when the writer is busy."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return cast(int, self._db.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error:
+            return None
+        finally:
+            self._lock.release()
+
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        jobs = self._gathering.pop(loop)
+        if self._is_small(jobs) and self._queue.empty() and self._lock.acquire(blocking=False):
+            try:
+                done = self._execute(jobs, wait=False)
+            finally:
+                self._lock.release()
+            if done:
+                self._tell(jobs)
+                for job in jobs:
+                    _settle(job)
+                return
+        self._queue.put(jobs)
+
+    def _is_small(self, jobs: Sequence[Job]) -> bool:
+        if len(jobs) > INLINE_JOBS or any(job.durable for job in jobs):
+            return False
+        return sum(job.size for job in jobs) <= INLINE_BYTES
+
+    def _serve(self) -> None:
+        """The writer thread: everything queued is one batch."""
+        more = True
+        while more:
+            jobs, more, restart = self._drain()
+            if jobs:
+                with self._lock:
+                    self._execute(jobs, wait=True)
+                self._tell(jobs)
+                _settle_all(jobs)
+            if restart:
+                with self._lock, contextlib.suppress(sqlite3.Error):
+                    self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _drain(self) -> tuple[list[Job], bool, bool]:
+        """Everything queued (at least one thing), whether to go on afterwards, and whether to empty the log."""
+        jobs: list[Job] = []
+        restart = False
+        batch = self._queue.get()
+        while batch is not None:
+            restart = restart or not batch
+            jobs += batch
+            if len(jobs) >= LARGEST_BATCH:
+                return jobs, True, restart
+            try:
+                batch = self._queue.get_nowait()
+            except queue.Empty:
+                return jobs, True, restart
+        return jobs, False, restart
+
+    def _tell(self, jobs: Sequence[Job]) -> None:
+        """What follows from a commit: waiters, and now and then a checkpoint."""
+        self._wake([job.wakes for job in jobs if job.wakes and job.error is None])
+        self._pages += 3 + sum(job.size for job in jobs) // 4096
+        if self._pages >= CHECKPOINT_PAGES:
+            self._pages = 0
+            self._checkpoint()
+
+    def _execute(self, jobs: Sequence[Job], *, wait: bool) -> bool:
+        """Run the jobs in one transaction. False: another process holds the lock, and nothing was done."""
+        try:
+            self._begin(any(job.durable for job in jobs), wait)
+        except sqlite3.Error as error:
+            if not wait and failures.is_busy(error):
+                return False
+            _fail(jobs, failures.store_error(error, self._path))
+            return True
+        try:
+            for job in jobs:
+                self._run(job, guarded=job.risky and len(jobs) > 1)
+        except Exception as error:
+            self._rollback()
+            self._retry_or_fail(jobs, error, wait)
+            return True
+        self._end(jobs, wait)
+        return True
+
+    def _begin(self, durable: bool, wait: bool) -> None:
+        level = "FULL" if durable else "NORMAL"
+        if level != self._synchronous:
+            self._db.execute(f"PRAGMA synchronous={level}")
+            self._synchronous = level
+        if wait:
+            retry_busy(self._db, "BEGIN IMMEDIATE", self._busy_timeout_s)
+        else:
+            self._db.execute("BEGIN IMMEDIATE")
+
+    def _run(self, job: Job, *, guarded: bool) -> None:
+        """One job. A refusal is its own; anything unexpected is raised and undoes the batch."""
+        if guarded:
+            self._db.execute("SAVEPOINT job")
+        try:
+            job.result = job.run(self._db)
+        except RemitError as error:
+            job.error = error
+            if guarded:
+                self._db.execute("ROLLBACK TO job")
+        if guarded:
+            self._db.execute("RELEASE job")
+
+    def _end(self, jobs: Sequence[Job], wait: bool) -> None:
+        # Without a savepoint only a job that is alone can have changed something before it was refused.
+        if all(job.error is not None for job in jobs):
+            self._rollback()
+            return
+        try:
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._rollback()
+            failure = failures.commit_error(error, self._path)
+            if type(failure) is StoreError:
+                self._retry_or_fail(jobs, error, wait)
+            else:
+                _fail(jobs, failure)
+
+    def _rollback(self) -> None:
+        # Some errors (a full disk) have rolled back already.
+        if self._db.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+
+    def _retry_or_fail(self, jobs: Sequence[Job], error: Exception, wait: bool) -> None:
+        """Nothing of the batch is there: give each of its jobs a transaction of its own, so one cannot fail others."""
+        if len(jobs) == 1:
+            known = failures.store_error(error, self._path) if isinstance(error, sqlite3.Error) else error
+            jobs[0].error = known
+            return
+        for job in jobs:
+            job.error = None
+            if not self._execute([job], wait=wait):
+                job.error = StoreError(f"`{self._path}` is locked by another process", code="E804")
+
+
+def _fail(jobs: Iterable[Job], error: StoreError) -> None:
+    for job in jobs:
+        job.error = type(error)(error.message, code=error.code, help=error.help)
+
+
+def _settle_all(jobs: Iterable[Job]) -> None:
+    """Tell the waiting tasks, with one wake-up per event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
+    for job in jobs:
+        by_loop.setdefault(job.future.get_loop(), []).append(job)
+    for loop, own in by_loop.items():
+        # A loop that was closed meanwhile has nobody left to tell.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle_each, own)
+
+
+def _settle_each(jobs: Iterable[Job]) -> None:
+    for job in jobs:
+        _settle(job)
+
+
+def _settle(job: Job) -> None:
+    if job.future.done():
+        return
+    if job.error is not None:
+        job.future.set_exception(job.error)
+    else:
+        job.future.set_result(job.result)

@@ -1,0 +1,1 @@
+"""Where spans, metrics and logs go: nowhere, Prometheus, OpenTelemetry, or several at once."""

@@ -1,0 +1,334 @@
+"""The only place that knows everybody: settings become an app."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any
+
+from remit import settings as settings_module
+from remit.adapters.blobs.files import FileBlobs
+from remit.adapters.clock.system import SystemClock
+from remit.adapters.model.rules import RulesModel
+from remit.adapters.policy.cedar import CedarPolicy
+from remit.adapters.policy.files import load_profiles
+from remit.adapters.secrets.mapping import MappingSecrets
+from remit.adapters.signing.ed25519 import Ed25519Signer
+from remit.adapters.telemetry.many import ManyTelemetry
+from remit.adapters.telemetry.prometheus import PrometheusTelemetry
+from remit.core.errors import ConfigError
+from remit.core.message import Message
+from remit.core.redaction import Redactor
+from remit.core.task import Result, Task
+from remit.engine import envelopes, keys, records
+from remit.engine.advance import Engine
+from remit.engine.approvals import Approvals
+from remit.engine.audit import Audit
+from remit.engine.faults import crashpoint
+from remit.engine.keys import Keys
+from remit.engine.kit import Kit
+from remit.engine.models import ModelAccess, Route, default_prices
+from remit.engine.runs import Deltas, Runs
+from remit.engine.worker import Worker
+from remit.ports.agents import Agent, Tool
+from remit.ports.clock import Clock
+from remit.ports.model import Model, ModelRequest
+from remit.ports.policy import Policy
+from remit.ports.secrets import Secrets
+from remit.ports.store import Store
+from remit.ports.telemetry import Telemetry
+from remit.sdk import Agent as LlmAgent
+from remit.sdk import CodeAgent, FunctionTool, Pack, Rule
+from remit.settings import ModelRoute, Settings
+
+BUILT_IN = ("support", "validation")
+Adapters = Mapping[str, Model | Callable[[], Model]]
+
+
+class Known:
+    """The agents and tools that exist here."""
+
+    def __init__(self, packs: Sequence[Pack]) -> None:
+        self.agents: dict[str, Agent] = {}
+        self.tools: dict[str, Tool] = {}
+        for pack in packs:
+            for agent in pack.agents:
+                self._add(self.agents, "agent", agent.spec.name, agent)
+            for tool in pack.tools:
+                self._add(self.tools, "tool", tool.spec.name, tool)
+
+    def _add(self, known: dict[str, Any], kind: str, name: str, thing: Any) -> None:
+        if known.setdefault(name, thing) is not thing:
+            raise ConfigError(
+                f"two {kind}s are named `{name}`",
+                code="E243",
+                help="rename one: names decide what policy and approvals mean",
+            )
+
+
+class App:
+    """One Remit: everything built and connected. Made by `open_app`; use it as an async context manager."""
+
+    def __init__(self, settings: Settings, kit: Kit, packs: Sequence[Pack], deltas: Deltas) -> None:
+        self.settings = settings
+        self.kit = kit
+        self.packs = tuple(packs)
+        self.store: Store = kit.store
+        self.blobs = kit.blobs
+        self.clock = kit.clock
+        self.policy = kit.policy
+        self.catalogue = kit.catalogue
+        self.telemetry: Telemetry = kit.telemetry
+        self.engine = Engine(kit)
+        self.runs = Runs(kit, deltas)
+        self.approvals = Approvals(kit)
+        self.worker = Worker(kit, self.engine, concurrency=settings.concurrency)
+        self.keys = Keys(kit.store, kit.clock)
+        self.audit = Audit(kit.store, kit.clock, Ed25519Signer(settings.home / "audit.key"))
+
+    async def __aenter__(self) -> App:
+        await self.store.open()
+        await self.store.declare([*records.COLLECTIONS, envelopes.COLLECTION, *keys.COLLECTIONS])
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.kit.models.close()
+        await self.store.close()
+
+    async def run(self, task: Task) -> Result:
+        """Submit a task and drive it here until it ends or waits for a person. Raises what `runs.submit` raises."""
+        run_id = await self.runs.submit(task)
+        await self.worker.run_until_idle(run_id)
+        result = await self.runs.result(run_id, task.tenant_id)
+        if result is None:
+            raise ConfigError(
+                f"run `{run_id}` is held by another worker",
+                code="E244",
+                help=f"follow it: `remit runs show {run_id}`",
+            )
+        return result
+
+
+def open_app(
+    settings: Settings | None = None,
+    *,
+    packs: Sequence[Pack] = (),
+    app_file: str = "",
+    policy: Policy | None = None,
+    models: Adapters | None = None,
+    routes: Mapping[str, Route] | None = None,
+    store: Store | None = None,
+    clock: Clock | None = None,
+    worker_id: str = "",
+) -> App:
+    """An app from settings (the environment's by default), with more packs and other adapters if given.
+
+    `models` adds or replaces model adapters by provider name, `routes` model routes by name. Raises ConfigError.
+    """
+    settings = settings or settings_module.load(app=app_file)
+    clock = clock or SystemClock()
+    loaded = [*find_packs(settings, app_file or settings.app, given=bool(packs)), *packs]
+    catalogue = Known(loaded)
+    secrets = MappingSecrets(settings.secrets)
+    policy = policy or CedarPolicy(
+        load_profiles([*settings.policies, *(d for p in loaded for d in p.policies)])
+    )
+    deltas = Deltas()
+    kit = Kit(
+        store=store or open_store(settings, clock),
+        blobs=FileBlobs(settings.home / "blobs"),
+        clock=clock,
+        policy=policy,
+        models=open_models(settings, loaded, clock, models or {}, routes or {}),
+        catalogue=catalogue,
+        secrets=secrets,
+        telemetry=open_telemetry(settings),
+        redactor=_redactors(policy, secrets, settings),
+        worker_id=worker_id or f"{socket.gethostname()}:{os.getpid()}:{clock.new_id('w')[-6:]}",
+        lease_ttl_s=settings.lease_ttl_s,
+        crash=crashpoint(settings.fault),
+        on_delta=deltas.publish,
+    )
+    return App(settings, kit, loaded, deltas)
+
+
+def open_store(settings: Settings, clock: Clock) -> Store:
+    """The store that a URL names. Raises ConfigError for an unknown scheme."""
+    url = settings.store
+    scheme = url.split(":", 1)[0]
+    if scheme == "memory":
+        from remit.adapters.store.memory import MemoryStore
+
+        return MemoryStore(clock)
+    if scheme == "sqlite":
+        from remit.adapters.store.sqlite import SqliteStore
+
+        path = Path(url.removeprefix("sqlite:///"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return SqliteStore(path, clock, durability=settings.durability)
+    if scheme in ("postgres", "postgresql"):
+        from remit.adapters.store.postgres import PostgresStore
+
+        return PostgresStore(url, clock)
+    raise ConfigError(
+        f"`{url}` names no store",
+        code="E204",
+        help="use sqlite:///PATH, postgresql://... or memory: in REMIT_STORE",
+    )
+
+
+def open_models(
+    settings: Settings, packs: Sequence[Pack], clock: Clock, adapters: Adapters, routes: Mapping[str, Route]
+) -> ModelAccess:
+    """Model access: the configured routes, and `default` by the offline rules when nothing else is set."""
+    configured = {name: _route(r) for name, r in settings.models.items()}
+    if settings.model:
+        provider, _, model = settings.model.partition(":")
+        configured["default"] = Route(provider, model)
+    configured.update(routes)
+    configured.setdefault("default", Route("rules", "rules"))
+    return ModelAccess(configured, {**vendors(settings, packs), **adapters}, default_prices(), clock)
+
+
+def _route(route: ModelRoute) -> Route:
+    return Route(route.provider, route.model, route.fallbacks, route.max_tokens, route.timeout_s)
+
+
+def vendors(settings: Settings, packs: Sequence[Pack]) -> dict[str, Model | Callable[[], Model]]:
+    """Every model provider by name, built when first asked."""
+
+    def bedrock() -> Model:
+        from remit.adapters.model.bedrock import BedrockModel
+
+        return BedrockModel(
+            region=settings.region,
+            profile_override=settings.bedrock_model_id,
+            endpoint_url=settings.bedrock_endpoint or None,
+        )
+
+    def anthropic() -> Model:
+        from remit.adapters.model.anthropic import AnthropicModel
+
+        key, url = settings.anthropic_api_key, settings.anthropic_base_url
+        return AnthropicModel(api_key=key, base_url=url) if url else AnthropicModel(api_key=key)
+
+    def openai() -> Model:
+        from remit.adapters.model.openai import OpenAIModel
+
+        return OpenAIModel(api_key=settings.openai_api_key, base_url=settings.openai_base_url)
+
+    return {"rules": RulesModel(_rules(packs)), "bedrock": bedrock, "anthropic": anthropic, "openai": openai}
+
+
+def _rules(packs: Sequence[Pack]) -> list[Rule]:
+    """Every pack's rules, each answering only for the agent it belongs to."""
+
+    def only_for(instructions: str, rule: Rule) -> Rule:
+        def guarded(request: ModelRequest) -> Message | None:
+            return rule(request) if request.system == instructions else None
+
+        return guarded
+
+    by_name = {a.spec.name: a.spec.instructions for pack in packs for a in pack.agents}
+    return [
+        only_for(by_name[agent], rule)
+        for pack in packs
+        for agent, rules in pack.rules.items()
+        for rule in rules
+        if agent in by_name
+    ]
+
+
+def open_telemetry(settings: Settings) -> Telemetry:
+    """The Prometheus registry, and OpenTelemetry beside it when it is switched on."""
+    prometheus = PrometheusTelemetry()
+    if not settings.otel:
+        return prometheus
+    from remit.adapters.telemetry.otel import exporting
+
+    return ManyTelemetry(prometheus, exporting("remit", "0.1.0"))
+
+
+def _redactors(policy: Policy, secrets: Secrets, settings: Settings) -> Callable[[str], Redactor]:
+    known = (*secrets.known(), *(k for k in (settings.openai_api_key, settings.anthropic_api_key) if k))
+    made: dict[str, Redactor] = {}
+
+    def of(profile: str) -> Redactor:
+        if profile not in made:
+            made[profile] = Redactor(known, policy.profile(profile).redact)
+        return made[profile]
+
+    return of
+
+
+# packs
+
+
+def find_packs(settings: Settings, app_file: str, *, given: bool) -> list[Pack]:
+    """The configured packs, or the built-in ones when none are configured or given; and the app file's. Raises ConfigError."""
+    names = settings.packs or (() if given or app_file else BUILT_IN)
+    packs = [load_pack(name, settings.home) for name in names]
+    if app_file:
+        packs.append(load_file(Path(app_file)))
+    return packs
+
+
+def load_pack(name: str, home: Path) -> Pack:
+    """The pack `remit_packs.NAME`, or `module:attribute`. Raises ConfigError."""
+    module_name, _, attribute = name.partition(":")
+    if "." not in module_name and not attribute:
+        module_name = f"remit_packs.{module_name}"
+    try:
+        module = importlib.import_module(module_name)
+        made = getattr(module, attribute or "pack")
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"pack `{name}` cannot be loaded: {error}", code="E245", help="check `packs` in remit.toml"
+        ) from error
+    pack = made if isinstance(made, Pack) else made(home=home)
+    if not isinstance(pack, Pack):
+        raise ConfigError(f"`{name}` is no Pack", code="E245", help="let `pack(home)` return a `remit.Pack`")
+    return pack
+
+
+def load_file(path: Path) -> Pack:
+    """Everything an app file defines: its packs, agents and tools, as one pack. Raises ConfigError."""
+    if not path.is_file():
+        raise ConfigError(
+            f"app file `{path}` does not exist", code="E246", help="give a Python file that defines agents"
+        )
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"`{path}` is no Python file", code="E246")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ConfigError(
+            f"`{path}` cannot be loaded: {type(error).__name__}: {error}", code="E246"
+        ) from error
+    return _gathered(path.stem, module)
+
+
+def _gathered(name: str, module: ModuleType) -> Pack:
+    things = list(vars(module).values())
+    packs = [t for t in things if isinstance(t, Pack)]
+    agents = [t for t in things if isinstance(t, LlmAgent | CodeAgent)]
+    tools = [t for t in things if isinstance(t, FunctionTool)]
+    rules: dict[str, tuple[Rule, ...]] = {}
+    for pack in packs:
+        rules.update(pack.rules)
+    return Pack(
+        name,
+        agents=list(dict.fromkeys([*agents, *(a for p in packs for a in p.agents)])),
+        tools=list(dict.fromkeys([*tools, *(t for p in packs for t in p.tools)])),
+        rules=rules,
+        policies=[d for p in packs for d in p.policies],
+    )

@@ -1,0 +1,83 @@
+"""Words on a terminal. Colour is dropped when the stream is no terminal or NO_COLOR is set (see `main.root`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+COLOURS: dict[str, dict[str, Any]] = {
+    "": {},
+    "bold": {"bold": True},
+    "dim": {"dim": True},
+    "good": {"fg": "green"},
+    "bad": {"fg": "red"},
+    "warn": {"fg": "yellow"},
+    "name": {"fg": "cyan"},
+}
+
+STATUS = {
+    "success": "good",
+    "approved": "good",
+    "ok": "good",
+    "done": "good",
+    "failure": "bad",
+    "failed": "bad",
+    "rejected": "bad",
+    "refused": "bad",
+    "in_doubt": "bad",
+    "expired": "bad",
+    "waiting": "warn",
+    "needs_approval": "warn",
+    "needs_info": "warn",
+    "pending": "warn",
+    "awaiting": "warn",
+    "info_requested": "warn",
+    "constrained": "warn",
+}
+
+
+def paint(text: str, style: str = "") -> str:
+    """The text in one of `COLOURS`; `say` and `show` strip it where colour does not belong."""
+    return typer.style(text, **COLOURS[style]) if style else text
+
+
+def status(word: str, width: int = 0) -> str:
+    """A status word in its colour, padded to `width`."""
+    return paint(word.ljust(width), STATUS.get(word, ""))
+
+
+def say(text: str = "") -> None:
+    """Talk to the person: stderr."""
+    typer.echo(text, err=True)
+
+
+def show(text: str = "") -> None:
+    """Data: stdout."""
+    typer.echo(text)
+
+
+def document(value: Any) -> None:
+    """One JSON document on stdout."""
+    import msgspec
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Aligned columns on stdout; cells may be painted, widths count what is seen."""
+    from remit.cli.text import seen
+
+    widths = [max(len(seen(row[i])) for row in (header, *rows)) for i in range(len(header))]
+    show(paint("  ".join(h.ljust(w) for h, w in zip(header, widths, strict=True)).rstrip(), "dim"))
+    for row in rows:
+        cells = (c + " " * (w - len(seen(c))) for c, w in zip(row, widths, strict=True))
+        show("  ".join(cells).rstrip())
+
+
+def is_interactive() -> bool:
+    """Whether a person can answer: stdin and stderr are terminals."""
+    import sys
+
+    return sys.stdin.isatty() and sys.stderr.isatty()

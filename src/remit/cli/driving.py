@@ -1,0 +1,61 @@
+"""Driving one run from a terminal: work on it here, show it, and have people asked, until it ends or is left waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from remit.cli.deciding import Decider
+from remit.cli.live import Screen, Watch
+
+if TYPE_CHECKING:
+    from remit.bootstrap import App
+    from remit.core.approval import Approval
+    from remit.core.task import Result
+
+PATIENCE_S = 0.5
+
+
+async def drive(app: App, run_id: str, tenant_id: str, decider: Decider, on: Screen) -> tuple[Result, Watch]:
+    """Bring the run to its end, or to where a person is awaited and `decider` leaves it."""
+    watch = Watch(app, run_id, tenant_id, on)
+    while True:
+        result = await _work(app, run_id, tenant_id, watch)
+        if result.status in ("success", "failure"):
+            return result, watch
+        decided = False
+        for approval in await waiting(app, watch.runs, tenant_id):
+            decided = await decider.decide(app, approval) or decided
+        if not decided:
+            return result, watch
+
+
+async def _work(app: App, run_id: str, tenant_id: str, watch: Watch) -> Result:
+    """Work until the run has a result or waits; when another worker holds it, wait for that one."""
+    watch.start()
+    try:
+        while True:
+            await app.worker.run_until_idle(root_run=run_id)
+            result = await app.runs.result(run_id, tenant_id)
+            if result is not None:
+                return result
+            await asyncio.sleep(PATIENCE_S)
+    finally:
+        await watch.stop()
+
+
+async def waiting(app: App, runs: tuple[str, ...], tenant_id: str) -> list[Approval]:
+    """Open approvals of these runs, oldest first."""
+    from remit.core.approval import Approval
+    from remit.core.codec import convert
+
+    found: list[Approval] = []
+    for status in ("pending", "info_requested"):
+        cursor: str | None = None
+        while True:
+            page = await app.approvals.list(tenant_id, status=status, limit=200, cursor=cursor)
+            found += [a for a in (convert(item, Approval) for item in page.items) if a.run_id in runs]
+            cursor = page.cursor
+            if not cursor:
+                break
+    return sorted(found, key=lambda a: a.requested_ts)

@@ -1,0 +1,59 @@
+"""Opening the program for one command."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from remit.bootstrap import App
+    from remit.core.task import Actor
+    from remit.settings import Settings
+
+T = TypeVar("T")
+
+
+def settings_for(*, home: str = "", app: str = "", packs: Sequence[str] = (), fault: str = "") -> Settings:
+    """The settings of the environment and `remit.toml`, with what was given on the command line on top."""
+    from msgspec.structs import replace
+
+    from remit.settings import load
+
+    settings = load(home=home, app=app)
+    return replace(settings, packs=tuple(packs) or settings.packs, fault=fault or settings.fault)
+
+
+@asynccontextmanager
+async def opened(*, home: str = "", app: str = "", packs: Sequence[str] = ()) -> AsyncIterator[App]:
+    """The program, opened and closed again."""
+    from remit.bootstrap import open_app
+
+    async with open_app(settings_for(home=home, app=app, packs=packs)) as program:
+        yield program
+
+
+def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run one command's work."""
+    import asyncio
+
+    return asyncio.run(coroutine)
+
+
+def with_app(
+    work: Callable[[App], Coroutine[Any, Any, T]], *, home: str = "", app: str = "", packs: Sequence[str] = ()
+) -> T:
+    """Open the program, do `work` with it, close it."""
+
+    async def go() -> T:
+        async with opened(home=home, app=app, packs=packs) as program:
+            return await work(program)
+
+    return run_async(go())
+
+
+def person(name: str, roles: Sequence[str]) -> Actor:
+    """Somebody at this terminal."""
+    from remit.core.task import Actor
+
+    return Actor(name, tuple(roles), "cli")

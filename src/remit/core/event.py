@@ -1,0 +1,280 @@
+"""What happened in a run: tiny frozen values in the past tense, one journal entry each.
+
+An `Event` is stored as JSON bytes; its hash covers exactly those bytes and the hash before it (`codec.link`).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from remit.core.agent import AgentSpec
+from remit.core.approval import Approval, Vote
+from remit.core.budget import Budget, Reservation, Usage
+from remit.core.payload import NOTHING, Payload
+from remit.core.policy import Decision
+from remit.core.provenance import Label, Labels
+from remit.core.task import Artifact, Handoff, Problem, Task
+
+StepKind = Literal["model", "tool", "delegate"]
+
+
+class RunCreated(Struct, frozen=True, tag=True, omit_defaults=True):
+    """The first event. `parent_run` and `parent_step` are empty for a run started from outside.
+
+    `envelope` says that the budget was reserved from the tenant's envelope.
+    """
+
+    task: Task
+    agent: AgentSpec
+    agent_digest: str
+    profile: str
+    profile_digest: str
+    budget: Budget
+    parent_run: str = ""
+    parent_step: str = ""
+    root_run: str = ""
+    depth: int = 0
+    handoff: Handoff | None = None
+    labels: Labels = Labels()
+    history: Payload = NOTHING
+    envelope: bool = False
+
+
+class RunClaimed(Struct, frozen=True, tag=True):
+    """A worker took the lease; every later event up to the next claim is its."""
+
+    worker: str
+    epoch: int
+
+
+class ModelAsked(Struct, frozen=True, tag=True, omit_defaults=True):
+    """The intent of a model call. The request is not repeated: it is the messages so far, by `messages` count."""
+
+    step: str
+    model: str
+    messages: int
+    attempt: int = 1
+    reserved: Reservation = Reservation()
+    request: Payload = NOTHING
+
+
+class ModelAnswered(Struct, frozen=True, tag=True, omit_defaults=True):
+    """A model's message. `usage` and its cost are settled; `latency_ms` of the whole call with retries."""
+
+    step: str
+    model: str
+    message: Payload
+    stop_reason: str
+    usage: Usage
+    latency_ms: float = 0.0
+    tries: int = 1
+    incidents: tuple[str, ...] = ()
+
+
+class ModelFailed(Struct, frozen=True, tag=True, omit_defaults=True):
+    """A model call failed for good. What it may have cost is charged as `usage`."""
+
+    step: str
+    model: str
+    problem: Problem
+    usage: Usage = Usage()
+    tries: int = 1
+    incidents: tuple[str, ...] = ()
+
+
+class OutputRejected(Struct, frozen=True, tag=True):
+    """The final answer did not fit the output schema and was sent back with `reason`."""
+
+    reason: str
+    repair: int
+
+
+class MessageAdded(Struct, frozen=True, tag=True):
+    """A message came in from outside the loop: a person's follow-up or an answer to a question."""
+
+    message: Payload
+    label: Label
+
+
+class ToolDecided(Struct, frozen=True, tag=True, omit_defaults=True):
+    """Policy answered about one exact call. `arguments` is absent when they are the model's, unchanged."""
+
+    step: str
+    call_id: str
+    tool: str
+    arguments_digest: str
+    decision: Decision
+    kind: StepKind = "tool"
+    arguments: Payload | None = None
+    approval_id: str = ""
+
+
+class ToolRefused(Struct, frozen=True, tag=True, omit_defaults=True):
+    """The call was settled without any effect: bad input, denied, rejected, over budget, or breaker open."""
+
+    step: str
+    call_id: str
+    tool: str
+    problem: Problem
+    kind: StepKind = "tool"
+
+
+class ApprovalRequested(Struct, frozen=True, tag=True):
+    """A person must decide before this step goes on."""
+
+    approval: Approval
+
+
+class ApprovalVoted(Struct, frozen=True, tag=True):
+    """A person decided. The approval is settled when its quorum is reached."""
+
+    approval_id: str
+    vote: Vote
+
+
+class ApprovalExpired(Struct, frozen=True, tag=True):
+    """Nobody decided in time, which means reject."""
+
+    approval_id: str
+
+
+class QuestionAnswered(Struct, frozen=True, tag=True):
+    """The requester answered what an approver wanted to know; a decision is still wanted."""
+
+    approval_id: str
+    answer: str
+    answered_by: str
+
+
+class EffectIntended(Struct, frozen=True, tag=True, omit_defaults=True):
+    """The step is about to run its tool under `key`. Durable before the effect."""
+
+    step: str
+    key: str
+    attempt: int = 1
+    reserved: Reservation = Reservation()
+
+
+class EffectDone(Struct, frozen=True, tag=True, omit_defaults=True):
+    """The tool answered. `output` is after post-check, redaction and size cap."""
+
+    step: str
+    output: Payload
+    label: Label
+    latency_ms: float = 0.0
+    tries: int = 1
+    usage: Usage = Usage(tool_calls=1)
+    artifacts: tuple[Artifact, ...] = ()
+    found_by: Literal["call", "reconcile", "person"] = "call"
+
+
+class EffectFailed(Struct, frozen=True, tag=True, omit_defaults=True):
+    """The tool said that its effect did not happen."""
+
+    step: str
+    problem: Problem
+    latency_ms: float = 0.0
+    tries: int = 1
+    usage: Usage = Usage(tool_calls=1)
+
+
+class EffectInDoubt(Struct, frozen=True, tag=True):
+    """It is not known whether the effect happened. It is not repeated; a person is asked."""
+
+    step: str
+    key: str
+    why: str
+
+
+class EffectReopened(Struct, frozen=True, tag=True):
+    """A person (or `reconcile`) found that the effect in doubt did not happen: it may be done once more."""
+
+    step: str
+    by: str
+
+
+class ChildStarted(Struct, frozen=True, tag=True):
+    """A child run was created for this step, with a slice of the budget held back."""
+
+    step: str
+    child_run: str
+    handoff: Handoff
+    slice: Budget
+
+
+class ChildEnded(Struct, frozen=True, tag=True):
+    """The child run ended. Its usage is charged and the rest of its slice returned."""
+
+    step: str
+    child_run: str
+    result: Payload
+    usage: Usage
+    labels: Labels
+
+
+class MemoryWritten(Struct, frozen=True, tag=True):
+    """Working memory of the run: `key` now holds `value`."""
+
+    key: str
+    value: Payload
+    label: Label
+
+
+class CancelRequested(Struct, frozen=True, tag=True):
+    """Somebody asked to cancel; the run ends at the next step, and so do its children."""
+
+    by: str
+    reason: str
+
+
+class RunParked(Struct, frozen=True, tag=True):
+    """The run waits without a thread for each of `waiting_on` (`approval:ID`, `child:RUN`, `timer:MS`)."""
+
+    waiting_on: tuple[str, ...]
+
+
+class RunFinished(Struct, frozen=True, tag=True, omit_defaults=True):
+    """The run ended; its result without the decision log, which is a fold of the events before."""
+
+    status: Literal["success", "failure"]
+    payload: Payload = NOTHING
+    problem: Problem | None = None
+
+
+Data = (
+    RunCreated
+    | RunClaimed
+    | ModelAsked
+    | ModelAnswered
+    | ModelFailed
+    | OutputRejected
+    | MessageAdded
+    | ToolDecided
+    | ToolRefused
+    | ApprovalRequested
+    | ApprovalVoted
+    | ApprovalExpired
+    | QuestionAnswered
+    | EffectIntended
+    | EffectDone
+    | EffectFailed
+    | EffectInDoubt
+    | EffectReopened
+    | ChildStarted
+    | ChildEnded
+    | MemoryWritten
+    | CancelRequested
+    | RunParked
+    | RunFinished
+)
+
+
+class Event(Struct, frozen=True):
+    """One entry of a journal: `seq` from 0 without gaps, `ts` Unix milliseconds, `epoch` of the lease it was written under."""
+
+    seq: int
+    ts: int
+    epoch: int
+    data: Data

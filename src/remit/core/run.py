@@ -1,0 +1,477 @@
+"""A run as a fold of its events, and what its loop does next. Pure: the same events give the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from remit.core import event as ev
+from remit.core.agent import AgentSpec
+from remit.core.approval import Approval, answered, apply_vote
+from remit.core.budget import Budget, Reservation, Usage, held_for
+from remit.core.codec import canonical, digest_of
+from remit.core.errors import StoreError
+from remit.core.message import Block, Message, Text, ToolResult, ToolUse, user
+from remit.core.payload import load, unpack
+from remit.core.policy import Decision
+from remit.core.provenance import Label, Labels, join, merge
+from remit.core.task import Artifact, DecisionEntry, Handoff, Problem, Task
+
+StepState = Literal["decided", "awaiting", "intended", "done", "failed", "refused", "in_doubt", "child"]
+SETTLED: tuple[StepState, ...] = ("done", "failed", "refused")
+
+
+class Step(Struct):
+    """One step of a run: a call of a model, a tool or another agent, and how far it has come."""
+
+    step: str
+    kind: ev.StepKind
+    name: str
+    state: StepState
+    call_id: str = ""
+    arguments: Any = None
+    arguments_digest: str = ""
+    decision: Decision | None = None
+    approval_id: str = ""
+    key: str = ""
+    attempt: int = 0
+    intent_epoch: int = -1
+    reserved: Reservation = Reservation()
+    output: Any = None
+    output_ref: str = ""
+    label: Label | None = None
+    problem: Problem | None = None
+    child_run: str = ""
+    handoff: Handoff | None = None
+    slice: Budget | None = None
+    started_ts: int = 0
+    latency_ms: float = 0.0
+
+    @property
+    def settled(self) -> bool:
+        """Whether the outcome is known and recorded."""
+        return self.state in SETTLED
+
+
+class Finished(Struct, frozen=True):
+    """How a run ended."""
+
+    status: Literal["success", "failure"]
+    payload: Any
+    problem: Problem | None
+    ts: int
+
+
+class Run:
+    """The state of a run. Change it only by `apply`."""
+
+    def __init__(self, run_id: str, contents: MutableMapping[str, bytes] | None = None) -> None:
+        self.run_id = run_id
+        self.contents: MutableMapping[str, bytes] = {} if contents is None else contents
+        self.created: ev.RunCreated | None = None
+        self.created_ts = 0
+        self.seq = -1
+        self.epoch = 0
+        self.messages: list[Message] = []
+        self.chars = 0
+        self.steps: dict[str, Step] = {}
+        self.calls: list[str] = []
+        self.iteration = 0
+        self.repairs = 0
+        self.malformed = 0
+        self.stop_reason = ""
+        self.approvals: dict[str, Approval] = {}
+        self.usage = Usage()
+        self.held = Reservation()
+        self.labels = Labels()
+        self.memory: dict[str, Any] = {}
+        self.artifacts: list[Artifact] = []
+        self.decisions: list[DecisionEntry] = []
+        self.cancelled: ev.CancelRequested | None = None
+        self.waiting_on: tuple[str, ...] = ()
+        self.finished: Finished | None = None
+
+    @property
+    def start(self) -> ev.RunCreated:
+        """The first event. Raises StoreError for a journal that does not begin with it."""
+        if self.created is None:
+            raise StoreError(f"run `{self.run_id}` has no first event", code="E804")
+        return self.created
+
+    @property
+    def task(self) -> Task:
+        """The task."""
+        return self.start.task
+
+    @property
+    def agent(self) -> AgentSpec:
+        """The agent's definition as it was when the run began."""
+        return self.start.agent
+
+    @property
+    def budget(self) -> Budget:
+        """The run's envelope."""
+        return self.start.budget
+
+    @property
+    def children(self) -> list[Step]:
+        """Steps whose child run has not ended."""
+        return [s for s in self.steps.values() if s.state == "child"]
+
+    def apply(self, event: ev.Event) -> None:
+        """Take in the next event. Raises StoreError when it is not the next one."""
+        if event.seq != self.seq + 1:
+            raise StoreError(
+                f"run `{self.run_id}` has event {event.seq} where {self.seq + 1} belongs", code="E805"
+            )
+        _APPLY[type(event.data)](self, event.data, event.ts)
+        self.seq = event.seq
+
+    def say(self, message: Message) -> None:
+        """Append a message to the conversation."""
+        self.messages.append(message)
+        self.chars += message_chars(message)
+
+    def settle(self, step: Step, state: StepState) -> None:
+        """Record that a step's outcome is known; when the last call of a turn settles, the answers become a message."""
+        step.state = state
+        self.held = self.held.minus(step.reserved)
+        step.reserved = Reservation()
+        if step.step in self.calls and all(s in self.steps and self.steps[s].settled for s in self.calls):
+            self.say(Message("user", tuple(tool_result(self.steps[s]) for s in self.calls)))
+            self.calls = []
+
+
+def fold(run_id: str, events: list[ev.Event], contents: MutableMapping[str, bytes] | None = None) -> Run:
+    """The run after `events`."""
+    run = Run(run_id, contents)
+    for event in events:
+        run.apply(event)
+    return run
+
+
+def message_chars(message: Message) -> int:
+    """About how many characters a model reads for this message; used to reserve budget."""
+    return sum(_block_chars(b) for b in message.blocks) + 8
+
+
+def _block_chars(block: Block) -> int:
+    if isinstance(block, Text):
+        return len(block.text)
+    if isinstance(block, ToolUse):
+        return len(block.name) + len(canonical(block.input)) + 24
+    if isinstance(block, ToolResult):
+        return len(block.content) if isinstance(block.content, str) else len(canonical(block.content)) + 24
+    return 1600
+
+
+def tool_result(step: Step) -> ToolResult:
+    """What the model is told about a settled call."""
+    if step.state == "done":
+        return ToolResult(step.call_id, step.output, False, step.label)
+    problem = step.problem or Problem("E700", "the call failed")
+    text = f"[{problem.code}] {problem.message}" + (f" ({problem.help})" if problem.help else "")
+    return ToolResult(step.call_id, text, True, step.label)
+
+
+def opening(task: Task) -> Message:
+    """The first message of a run: the objective, and the input if there is any."""
+    text = task.objective
+    if task.input is not None:
+        shown = task.input if isinstance(task.input, str) else canonical(task.input).decode()
+        text = f"{text}\n\nInput:\n{shown}" if text else shown
+    return user(text)
+
+
+# One function per event: how it changes the run.
+
+
+def _created(run: Run, e: ev.RunCreated, ts: int) -> None:
+    run.created = e
+    run.created_ts = ts
+    run.labels = e.labels
+    for message in unpack(e.history, run.contents, list[Message] | None) or []:  # type: ignore[arg-type]
+        run.say(message)
+    run.say(opening(e.task))
+
+
+def _claimed(run: Run, e: ev.RunClaimed, ts: int) -> None:
+    run.epoch = e.epoch
+    run.waiting_on = ()
+
+
+def _model_asked(run: Run, e: ev.ModelAsked, ts: int) -> None:
+    lost = run.steps.get(e.step)
+    if lost is not None and lost.state == "intended":
+        # A call whose answer was lost may have been billed: it is charged what was held for it.
+        run.usage = run.usage.plus(
+            Usage(cost_usd=lost.reserved.cost_usd, input_tokens=lost.reserved.tokens, model_calls=1)
+        )
+        run.held = run.held.minus(lost.reserved)
+    step = Step(e.step, "model", e.model, "intended", attempt=e.attempt, reserved=e.reserved, started_ts=ts)
+    step.arguments_digest = e.request.ref or (
+        digest_of(load(e.request, run.contents)) if e.request.inline != b"null" else ""
+    )
+    run.steps[e.step] = step
+    run.held = run.held.plus(e.reserved)
+
+
+def _model_answered(run: Run, e: ev.ModelAnswered, ts: int) -> None:
+    step = run.steps[e.step]
+    message = unpack(e.message, run.contents, Message)
+    step.output, step.latency_ms = message, e.latency_ms
+    run.usage = run.usage.plus(e.usage)
+    run.settle(step, "done")
+    run.stop_reason = e.stop_reason
+    if run.agent.kind == "llm":
+        run.iteration += 1
+        run.say(message)
+        uses = message.tool_uses
+        run.calls = [f"{e.step}.{i}" for i in range(len(uses))]
+        if uses:
+            run.malformed = run.malformed + 1 if any(u.malformed is not None for u in uses) else 0
+
+
+def _model_failed(run: Run, e: ev.ModelFailed, ts: int) -> None:
+    step = run.steps[e.step]
+    step.problem = e.problem
+    run.usage = run.usage.plus(e.usage)
+    run.settle(step, "failed")
+
+
+def _output_rejected(run: Run, e: ev.OutputRejected, ts: int) -> None:
+    run.repairs = e.repair
+    run.say(
+        user(f"Your answer does not fit the required output: {e.reason}\nAnswer again with JSON that fits.")
+    )
+
+
+def _message_added(run: Run, e: ev.MessageAdded, ts: int) -> None:
+    run.say(unpack(e.message, run.contents, Message))
+    run.labels = join(run.labels, e.label)
+
+
+def _call_arguments(run: Run, step: str, call_id: str) -> Any:
+    for message in reversed(run.messages):
+        for use in message.tool_uses:
+            if use.id == call_id:
+                return use.input
+    return {}
+
+
+def _tool_decided(run: Run, e: ev.ToolDecided, ts: int) -> None:
+    arguments = (
+        load(e.arguments, run.contents)
+        if e.arguments is not None
+        else _call_arguments(run, e.step, e.call_id)
+    )
+    known = run.steps.get(e.step)
+    step = Step(e.step, e.kind, e.tool, "decided", call_id=e.call_id, arguments=arguments, started_ts=ts)
+    step.arguments_digest, step.decision, step.approval_id = e.arguments_digest, e.decision, e.approval_id
+    if known is not None:
+        step.started_ts, step.attempt = known.started_ts, known.attempt
+    run.steps[e.step] = step
+    d = e.decision
+    run.decisions.append(DecisionEntry(e.step, e.tool, d.verdict, d.policies, d.reason))
+
+
+def _tool_refused(run: Run, e: ev.ToolRefused, ts: int) -> None:
+    step = run.steps.get(e.step) or Step(e.step, e.kind, e.tool, "refused", call_id=e.call_id, started_ts=ts)
+    run.steps[e.step] = step
+    step.problem = e.problem
+    run.settle(step, "refused")
+
+
+def _approval_requested(run: Run, e: ev.ApprovalRequested, ts: int) -> None:
+    run.approvals[e.approval.approval_id] = e.approval
+    step = run.steps[e.approval.step]
+    step.approval_id = e.approval.approval_id
+    if e.approval.reason == "policy":
+        step.state = "awaiting"
+
+
+def _approval_voted(run: Run, e: ev.ApprovalVoted, ts: int) -> None:
+    approval = run.approvals[e.approval_id]
+    agreed = digest_of(e.vote.arguments) if e.vote.arguments is not None else approval.arguments_digest
+    run.approvals[e.approval_id] = apply_vote(approval, e.vote, agreed)
+    v = e.vote
+    run.decisions.append(DecisionEntry(approval.step, approval.tool, v.kind, (v.approver_id,), v.rationale))
+
+
+def _approval_expired(run: Run, e: ev.ApprovalExpired, ts: int) -> None:
+    run.approvals[e.approval_id] = replace(run.approvals[e.approval_id], status="expired")
+
+
+def _question_answered(run: Run, e: ev.QuestionAnswered, ts: int) -> None:
+    run.approvals[e.approval_id] = answered(run.approvals[e.approval_id], e.answer)
+
+
+def _effect_intended(run: Run, e: ev.EffectIntended, ts: int) -> None:
+    step = run.steps[e.step]
+    step.state, step.key, step.attempt, step.intent_epoch = "intended", e.key, e.attempt, run.epoch
+    step.started_ts = ts
+    run.held = run.held.minus(step.reserved).plus(e.reserved)
+    step.reserved = e.reserved
+
+
+def _effect_done(run: Run, e: ev.EffectDone, ts: int) -> None:
+    step = run.steps[e.step]
+    step.output, step.label, step.latency_ms = load(e.output, run.contents), e.label, e.latency_ms
+    step.output_ref = e.output.ref
+    run.usage = run.usage.plus(e.usage)
+    run.labels = join(run.labels, e.label)
+    run.artifacts.extend(e.artifacts)
+    run.settle(step, "done")
+
+
+def _effect_failed(run: Run, e: ev.EffectFailed, ts: int) -> None:
+    step = run.steps[e.step]
+    step.problem, step.latency_ms = e.problem, e.latency_ms
+    run.usage = run.usage.plus(e.usage)
+    run.settle(step, "failed")
+
+
+def _effect_in_doubt(run: Run, e: ev.EffectInDoubt, ts: int) -> None:
+    run.steps[e.step].state = "in_doubt"
+
+
+def _effect_reopened(run: Run, e: ev.EffectReopened, ts: int) -> None:
+    step = run.steps[e.step]
+    step.state = "decided"
+    run.held = run.held.minus(step.reserved)
+    step.reserved = Reservation()
+
+
+def _child_started(run: Run, e: ev.ChildStarted, ts: int) -> None:
+    step = run.steps[e.step]
+    step.state, step.child_run, step.reserved, step.started_ts = "child", e.child_run, held_for(e.slice), ts
+    step.handoff, step.slice = e.handoff, e.slice
+    run.held = run.held.plus(step.reserved)
+
+
+def _child_ended(run: Run, e: ev.ChildEnded, ts: int) -> None:
+    step = run.steps[e.step]
+    result = load(e.result, run.contents)
+    step.output, step.output_ref = result, e.result.ref
+    step.label = Label(
+        f"agent:{step.name}", "untrusted" if e.labels.untrusted else "trusted", e.labels.sensitivity
+    )
+    step.latency_ms = float(ts - step.started_ts)
+    run.usage = run.usage.plus(replace(e.usage, children=e.usage.children + 1, wall_s=0.0))
+    run.labels = merge(run.labels, e.labels)
+    run.settle(step, "done")
+
+
+def _memory_written(run: Run, e: ev.MemoryWritten, ts: int) -> None:
+    run.memory[e.key] = load(e.value, run.contents)
+    run.labels = join(run.labels, e.label)
+
+
+def _cancel_requested(run: Run, e: ev.CancelRequested, ts: int) -> None:
+    run.cancelled = run.cancelled or e
+
+
+def _parked(run: Run, e: ev.RunParked, ts: int) -> None:
+    run.waiting_on = e.waiting_on
+
+
+def _finished(run: Run, e: ev.RunFinished, ts: int) -> None:
+    run.usage = replace(run.usage, wall_s=(ts - run.created_ts) / 1000)
+    run.finished = Finished(e.status, load(e.payload, run.contents), e.problem, ts)
+    run.waiting_on = ()
+
+
+_APPLY: Mapping[type, Callable[[Run, Any, int], None]] = {
+    ev.RunCreated: _created,
+    ev.RunClaimed: _claimed,
+    ev.ModelAsked: _model_asked,
+    ev.ModelAnswered: _model_answered,
+    ev.ModelFailed: _model_failed,
+    ev.OutputRejected: _output_rejected,
+    ev.MessageAdded: _message_added,
+    ev.ToolDecided: _tool_decided,
+    ev.ToolRefused: _tool_refused,
+    ev.ApprovalRequested: _approval_requested,
+    ev.ApprovalVoted: _approval_voted,
+    ev.ApprovalExpired: _approval_expired,
+    ev.QuestionAnswered: _question_answered,
+    ev.EffectIntended: _effect_intended,
+    ev.EffectDone: _effect_done,
+    ev.EffectFailed: _effect_failed,
+    ev.EffectInDoubt: _effect_in_doubt,
+    ev.EffectReopened: _effect_reopened,
+    ev.ChildStarted: _child_started,
+    ev.ChildEnded: _child_ended,
+    ev.MemoryWritten: _memory_written,
+    ev.CancelRequested: _cancel_requested,
+    ev.RunParked: _parked,
+    ev.RunFinished: _finished,
+}
+
+
+# What an LLM agent's loop does next.
+
+
+class AskModel(Struct, frozen=True):
+    """Ask the model, as step `step`."""
+
+    step: str
+
+
+class CallTools(Struct, frozen=True):
+    """Settle these calls of the last turn; each a step id and what the model asked for."""
+
+    calls: tuple[tuple[str, ToolUse], ...]
+
+
+class CheckAnswer(Struct, frozen=True):
+    """The model gave a final answer: check it against the output schema, then finish or send it back."""
+
+    text: str
+
+
+class GiveUp(Struct, frozen=True):
+    """The loop may not go on."""
+
+    problem: Problem
+
+
+NextStep = AskModel | CallTools | CheckAnswer | GiveUp
+
+
+def next_step(run: Run) -> NextStep:
+    """What the loop of an LLM agent does next, from the run alone."""
+    last = run.messages[-1]
+    if run.calls:
+        uses = last.tool_uses
+        return CallTools(tuple(zip(run.calls, uses, strict=True)))
+    failed = run.steps.get(f"m{run.iteration}")
+    if failed is not None and failed.state == "failed" and failed.problem is not None:
+        return GiveUp(failed.problem)
+    if run.malformed > run.agent.repairs:
+        return GiveUp(
+            Problem("E621", f"the model sent malformed tool arguments {run.malformed} times in a row")
+        )
+    if last.role == "assistant":
+        if run.stop_reason == "max_tokens":
+            return GiveUp(
+                Problem(
+                    "E620",
+                    "the model's answer was cut off at `max_tokens`",
+                    "raise `max_tokens` of the agent",
+                )
+            )
+        return CheckAnswer(last.text)
+    limit = min(run.agent.max_iterations, run.budget.max_iterations or run.agent.max_iterations)
+    if run.iteration >= limit:
+        return GiveUp(
+            Problem(
+                "E510",
+                f"the agent used all {limit} iterations without an answer",
+                "raise `max_iterations`, or narrow the objective",
+            )
+        )
+    return AskModel(f"m{run.iteration}")

@@ -1,0 +1,52 @@
+"""What the world sends to a run; each becomes an event when the run's worker takes it in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from remit.core.approval import Vote
+from remit.core.budget import Usage
+from remit.core.provenance import Labels
+
+
+class VoteCast(Struct, frozen=True, tag=True):
+    """A person decided about an approval."""
+
+    approval_id: str
+    vote: Vote
+
+
+class AnswerGiven(Struct, frozen=True, tag=True):
+    """The requester answered an approver's question."""
+
+    approval_id: str
+    answer: str
+    by: str
+
+
+class CancelAsked(Struct, frozen=True, tag=True):
+    """Cancel the run and its children."""
+
+    by: str
+    reason: str
+
+
+class ChildDone(Struct, frozen=True, tag=True):
+    """A child run ended; sent in the same transaction as its last event."""
+
+    step: str
+    child_run: str
+    result: Any
+    usage: Usage
+    labels: Labels
+
+
+class Nudged(Struct, frozen=True, tag=True):
+    """Somebody asked the run to look again; it changes nothing by itself."""
+
+    by: str
+
+
+SignalBody = VoteCast | AnswerGiven | CancelAsked | ChildDone | Nudged

@@ -1,0 +1,1 @@
+"""What happens: runs advance, agents loop, effects are decided, recorded, done and recorded again."""

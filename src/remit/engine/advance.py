@@ -1,0 +1,292 @@
+"""`advance(run_id)`: read the journal, do the next work until the run ends or must wait, and return.
+
+Whatever can call a function at least once can drive it. It may be killed at any instruction and called again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from remit.core import event as ev
+from remit.core.budget import NANO
+from remit.core.codec import decode, encode, plain
+from remit.core.errors import FencedError, RemitError
+from remit.core.policy import Profile
+from remit.core.result import result_of
+from remit.core.run import Finished, Run
+from remit.core.signal import AnswerGiven, CancelAsked, ChildDone, SignalBody, VoteCast
+from remit.core.task import Problem
+from remit.engine import delegation, envelopes, loading
+from remit.engine.breaker import Breaker
+from remit.engine.creation import first_record
+from remit.engine.effects import Recorder
+from remit.engine.gateway import Ask, Gateway, Interrupted, Parked
+from remit.engine.kit import Kit
+from remit.engine.loop import Ended, LlmLoop, act
+from remit.ports.store import Lease, Put, Signal, Write
+
+Outcome = Literal["ended", "waiting", "busy", "lost"]
+"""What `advance` came to. `busy`: somebody else holds the run. `lost`: somebody took it over meanwhile."""
+
+
+class Engine:
+    """Advances runs. One for a process; holds no run between calls."""
+
+    def __init__(self, kit: Kit) -> None:
+        self.kit = kit
+        self._breakers: dict[str, Breaker] = {}
+
+    async def advance(self, run_id: str) -> Outcome:
+        """Advance one run as far as it goes. Raises StoreError when the store fails; the run is then safe to advance again."""
+        ttl_ms = int(self.kit.lease_ttl_s * 1000)
+        lease = await self.kit.store.lease(run_id, self.kit.worker_id, ttl_ms=ttl_ms)
+        if lease is None:
+            return "busy"
+        try:
+            return await self._hold(lease)
+        except FencedError:
+            return "lost"
+        finally:
+            with contextlib.suppress(RemitError):
+                await self.kit.store.release(lease)
+
+    async def _hold(self, lease: Lease) -> Outcome:
+        run, head = await loading.load(self.kit.store, lease.run_id)
+        if run.finished is not None:
+            return "ended"
+        profile = self.kit.policy.profile(run.start.profile)
+        recorder = Recorder(
+            self.kit.store, self.kit.clock, run, head, self.kit.redactor(profile.name), self.kit.crash
+        )
+        run.epoch = lease.epoch
+        recorder.note(ev.RunClaimed(self.kit.worker_id, lease.epoch))
+        advance = Advance(self.kit, recorder, self._breakers, profile)
+        async with self._heartbeat(lease, advance):
+            return await advance.go()
+
+    @contextlib.asynccontextmanager
+    async def _heartbeat(self, lease: Lease, advance: Advance) -> AsyncIterator[None]:
+        """Renew the lease, and notice signals that come while a call is in flight."""
+        task = asyncio.create_task(self._beat(lease, advance))
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _beat(self, lease: Lease, advance: Advance) -> None:
+        pause = min(1.0, self.kit.lease_ttl_s / 3)
+        ttl_ms = int(self.kit.lease_ttl_s * 1000)
+        while True:
+            await self.kit.clock.sleep(pause)
+            with contextlib.suppress(RemitError):
+                if await self.kit.store.renew(lease, ttl_ms=ttl_ms) is None:
+                    return
+                head = await self.kit.store.head(lease.run_id)
+                if head is not None and head.inbox:
+                    advance.noticed(await self.kit.store.inbox(lease.run_id))
+
+
+class Advance:
+    """One hold of one run."""
+
+    def __init__(self, kit: Kit, recorder: Recorder, breakers: dict[str, Breaker], profile: Profile) -> None:
+        self.kit = kit
+        self.recorder = recorder
+        self.run: Run = recorder.run
+        self.gateway = Gateway(kit, recorder, breakers)
+        self.profile = profile
+        self._acting: asyncio.Task[Finished | None] | None = None
+        self._aborted = False
+
+    async def go(self) -> Outcome:
+        """Until the run ends or must wait."""
+        await self._drain()
+        while True:
+            try:
+                stop = await self._stopped()
+                finished = stop if stop is not None else await self._interruptible()
+            except Parked as parked:
+                if await self._park(parked):
+                    return "waiting"
+                await self._drain()
+                continue
+            except Interrupted:
+                finished = None
+            if finished is None:
+                await self._drain()
+                continue
+            await self._finish(finished)
+            return "ended"
+
+    async def _interruptible(self) -> Finished | None:
+        """Work that a cancel request may interrupt while a model is thinking; None when it was interrupted."""
+        self._acting = asyncio.ensure_future(self._work())
+        try:
+            return await self._acting
+        except asyncio.CancelledError:
+            if self._aborted:
+                self._aborted = False
+                return None
+            raise
+        finally:
+            self._acting = None
+
+    async def _work(self) -> Finished | None:
+        agent = self.kit.catalogue.agents.get(self.run.agent.name)
+        if self.run.agent.kind == "code":
+            if agent is None:
+                return self._failure(
+                    "E711", f"there is no agent `{self.run.agent.name}` here", "load its pack"
+                )
+            return await act(self.kit, self.gateway, agent)
+        loop = LlmLoop(self.kit, self.gateway)
+        try:
+            while True:
+                await loop.step()
+                if self.recorder.inbox or self._overdue() is not None:
+                    return None
+        except Ended as ended:
+            if ended.problem is not None:
+                return Finished("failure", None, ended.problem, self.kit.clock.now())
+            return Finished("success", ended.payload, None, self.kit.clock.now())
+
+    def noticed(self, signals: list[Signal]) -> None:
+        """Signals came while a call was in flight: a cancel request interrupts a model call (never a tool)."""
+        cancel = any(isinstance(decode(s.body, SignalBody), CancelAsked) for s in signals)  # type: ignore[arg-type]
+        thinking = any(s.kind == "model" and s.state == "intended" for s in self.run.steps.values())
+        busy = any(s.kind == "tool" and s.state == "intended" for s in self.run.steps.values())
+        if cancel and thinking and not busy and self._acting is not None:
+            self._aborted = True
+            self._acting.cancel()
+        self.recorder.inbox = max(self.recorder.inbox, len(signals))
+
+    # signals
+
+    async def _drain(self) -> None:
+        """Turn waiting signals into events, in one append."""
+        signals = await self.kit.store.inbox(self.run.run_id)
+        self.recorder.inbox = 0
+        for signal in signals:
+            self.recorder.note(*self._heard(decode(signal.body, SignalBody)))  # type: ignore[arg-type]
+        if signals:
+            await self.recorder.flush(consumed=[s.signal_id for s in signals])
+
+    def _heard(self, signal: Any) -> list[ev.Data]:
+        if isinstance(signal, VoteCast) and signal.approval_id in self.run.approvals:
+            return [ev.ApprovalVoted(signal.approval_id, signal.vote)]
+        if isinstance(signal, AnswerGiven) and signal.approval_id in self.run.approvals:
+            return [ev.QuestionAnswered(signal.approval_id, signal.answer, signal.by)]
+        if isinstance(signal, CancelAsked):
+            return [ev.CancelRequested(signal.by, signal.reason)]
+        if isinstance(signal, ChildDone):
+            step = self.run.steps.get(signal.step)
+            if step is not None and step.state == "child":
+                payload = self.recorder.pack(signal.result)
+                return [ev.ChildEnded(signal.step, signal.child_run, payload, signal.usage, signal.labels)]
+        return []
+
+    # stopping
+
+    def _overdue(self) -> Problem | None:
+        now = self.kit.clock.now()
+        deadline = self.run.task.constraints.deadline_ts
+        if deadline is not None and now >= deadline:
+            return Problem("E511", "the task's deadline passed", "submit it again with a later deadline")
+        limit = self.run.budget.max_wall_s
+        if limit is not None and now - self.run.created_ts >= limit * 1000:
+            return Problem("E512", f"the run lasted longer than `max_wall_s` {limit:g}", "raise the limit")
+        return None
+
+    async def _stopped(self) -> Finished | None:
+        """How the run ends if it was cancelled or is overdue; waits for its children first."""
+        problem = self._overdue()
+        cancelled = self.run.cancelled
+        if cancelled is not None:
+            problem = Problem("E520", f"cancelled by `{cancelled.by}`: {cancelled.reason}")
+        if problem is None:
+            return None
+        await self._settle_in_flight()
+        children = self.run.children
+        if children:
+            await self._stop_children(problem)
+            raise Parked(tuple(f"child:{c.child_run}" for c in children))
+        return Finished("failure", None, problem, self.kit.clock.now())
+
+    async def _settle_in_flight(self) -> None:
+        """An effect that was begun is never left without a word: bring it to an outcome or into doubt."""
+        asks = [
+            Ask(s.step, s.call_id, s.name, s.arguments, from_model=False)
+            for s in self.run.steps.values()
+            if s.kind == "tool" and s.state in ("intended", "in_doubt")
+        ]
+        if asks:
+            await self.gateway.settle(asks)
+
+    async def _stop_children(self, problem: Problem) -> None:
+        writes: list[Write] = []
+        for child in self.run.children:
+            await delegation.ensure(self.kit, self.run, child)
+            body = encode(CancelAsked(self.run.run_id, problem.message))
+            writes.append(Signal(child.child_run, f"parent-stop:{self.run.run_id}", body))
+        await self.kit.store.transact(writes)
+
+    # waiting and ending
+
+    async def _park(self, parked: Parked) -> bool:
+        """Park. False when a signal came meanwhile, so that the run goes on at once."""
+        wake = [w for w in (parked.wake_ts, self._deadline()) if w is not None]
+        self.recorder.note(
+            ev.RunParked(parked.waiting_on), writes=[self._record("waiting", None, parked.waiting_on)]
+        )
+        await self.recorder.flush(status="waiting", wake_ts=min(wake, default=None))
+        return self.recorder.inbox == 0
+
+    def _deadline(self) -> int | None:
+        limits = [self.run.task.constraints.deadline_ts]
+        if self.run.budget.max_wall_s is not None:
+            limits.append(self.run.created_ts + int(self.run.budget.max_wall_s * 1000))
+        return min((x for x in limits if x is not None), default=None)
+
+    async def _finish(self, finished: Finished) -> None:
+        """The last event, the record, the parent's signal and the tenant's envelope, in one transaction."""
+        payload = self.recorder.clean(finished.payload)
+        data = ev.RunFinished(finished.status, self.recorder.pack(payload), finished.problem)
+        self.recorder.note(data, durable=True)
+        writes: list[Write] = [self._record(finished.status, finished.ts, ())]
+        start = self.run.start
+        if start.parent_run:
+            result = plain(replace(result_of(self.run), decision_log=()))
+            done = ChildDone(start.parent_step, self.run.run_id, result, self.run.usage, self.run.labels)
+            writes.append(Signal(start.parent_run, f"child:{self.run.run_id}", encode(done)))
+        else:
+            writes.extend(envelopes.give_back(self.run))
+        self.recorder.note(writes=writes)
+        await self.recorder.flush(status="ended")
+        self._tell(finished)
+
+    def _record(self, status: str, end_ts: int | None, waiting_on: tuple[str, ...]) -> Put:
+        row = first_record(self.run.run_id, self.run.start, self.run.created_ts)
+        cost = str(self.run.usage.cost_usd.quantize(NANO)) if self.run.usage.cost_usd else str(Decimal(0))
+        row.update(status=status, end_ts=end_ts, cost=cost, waiting_on=list(waiting_on))
+        return Put(AGENT_RUN, row)
+
+    def _tell(self, finished: Finished) -> None:
+        agent = self.run.agent.name
+        t = self.kit.telemetry
+        t.count("agent_invocations_total", 1, {"agent": agent})
+        t.observe("agent_duration_seconds", self.run.usage.wall_s, {"agent": agent})
+        if finished.problem is not None:
+            t.count("agent_errors_total", 1, {"agent": agent, "error_type": finished.problem.code})
+        t.count("remit_cost_usd_total", float(self.run.usage.cost_usd), {"agent": agent})
+
+    def _failure(self, code: str, message: str, help: str) -> Finished:
+        return Finished("failure", None, Problem(code, message, help), self.kit.clock.now())
+
+
+AGENT_RUN = "agent_run"

@@ -1,0 +1,186 @@
+"""Approvals from outside: list them, decide about them, answer their questions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remit.core.approval import Approval, DecisionKind, Vote, answered, apply_vote
+from remit.core.codec import decode, digest_of, encode, plain
+from remit.core.errors import ConditionError, ConflictError, DeniedError, InputError, NotFoundError
+from remit.core.policy import PolicyRequest, Principal
+from remit.core.provenance import Labels
+from remit.core.signal import AnswerGiven, VoteCast
+from remit.core.task import Actor
+from remit.engine.kit import Kit
+from remit.engine.records import approval_record
+from remit.engine.schemas import Validator
+from remit.ports.store import Page, Signal
+
+TRIES = 20
+
+
+class Approvals:
+    """The approvals of all runs."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+
+    async def list(
+        self, tenant_id: str, *, status: str = "pending", limit: int = 50, cursor: str | None = None
+    ) -> Page:
+        """Approvals of a tenant, newest first, as plain dicts; `status` empty for all."""
+        index, equals = ("by_status", (tenant_id, status)) if status else ("by_tenant", (tenant_id,))
+        page = await self._kit.store.query(
+            "approval_event", index, equals, descending=True, limit=limit, cursor=cursor
+        )
+        return Page([plain(decode(item["approval"], Approval)) for item in page.items], page.cursor)
+
+    async def get(self, approval_id: str, tenant_id: str) -> Approval:
+        """One approval. Raises NotFoundError for an unknown one or another tenant's."""
+        item = await self._kit.store.get("approval_event", (approval_id,))
+        if item is None or item["tenant_id"] != tenant_id:
+            raise NotFoundError(
+                f"there is no approval `{approval_id}`", help="`remit approvals list` shows those that wait"
+            )
+        return decode(item["approval"], Approval)
+
+    async def decide(
+        self,
+        approval_id: str,
+        tenant_id: str,
+        actor: Actor,
+        kind: DecisionKind,
+        *,
+        rationale: str = "",
+        arguments: dict[str, Any] | None = None,
+        decision_id: str = "",
+    ) -> Approval:
+        """Record a person's decision and wake the run. Sending the same `decision_id` again is harmless.
+
+        Raises DeniedError (may not approve), ConflictError E405 (settled otherwise, or expired), InputError.
+        """
+        decision_id = decision_id or self._kit.clock.new_id("dec")
+        for _ in range(TRIES):
+            approval = await self.get(approval_id, tenant_id)
+            known = next((v for v in approval.votes if v.decision_id == decision_id), None)
+            if known is not None:
+                return self._same(approval, known, actor, kind)
+            self._authorise(approval, actor)
+            clean = self._check(approval, actor, kind, rationale, arguments)
+            vote = Vote(
+                decision_id, actor.actor_id, kind, self._clean(rationale), self._kit.clock.now(), clean
+            )
+            agreed = approval.arguments_digest if clean is None else digest_of(clean)
+            after = apply_vote(approval, vote, agreed)
+            signal = Signal(approval.run_id, f"vote:{decision_id}", encode(VoteCast(approval_id, vote)))
+            if await self._swap(approval, after, signal):
+                return after
+        raise ConflictError(
+            f"approval `{approval_id}` changes too quickly", help="look at it again and decide again"
+        )
+
+    async def answer(self, approval_id: str, tenant_id: str, actor: Actor, text: str) -> Approval:
+        """Answer an approver's question; the approval is pending again. Raises ConflictError E406 when nothing was asked."""
+        for _ in range(TRIES):
+            approval = await self.get(approval_id, tenant_id)
+            if approval.status != "info_requested":
+                raise ConflictError(f"approval `{approval_id}` has no open question", code="E406")
+            text = self._clean(text)
+            body = encode(AnswerGiven(approval_id, text, actor.actor_id))
+            signal = Signal(approval.run_id, f"answer:{approval_id}:{len(approval.votes)}", body)
+            after = answered(approval, text)
+            if await self._swap(approval, after, signal):
+                return after
+        raise ConflictError(f"approval `{approval_id}` changes too quickly")
+
+    def _same(self, approval: Approval, known: Vote, actor: Actor, kind: DecisionKind) -> Approval:
+        if known.approver_id != actor.actor_id or known.kind != kind:
+            raise ConflictError(
+                f"decision id `{known.decision_id}` was used for another decision",
+                code="E407",
+                help="use a fresh decision id",
+            )
+        return approval
+
+    def _check(
+        self,
+        approval: Approval,
+        actor: Actor,
+        kind: DecisionKind,
+        rationale: str,
+        arguments: dict[str, Any] | None,
+    ) -> dict[str, Any] | None:
+        if not approval.open:
+            raise ConflictError(
+                f"approval `{approval.approval_id}` is {approval.status} already",
+                code="E405",
+                help="nothing was changed",
+            )
+        if approval.reason == "policy" and self._kit.clock.now() >= approval.expires_ts:
+            raise ConflictError(f"approval `{approval.approval_id}` expired, which means reject", code="E405")
+        if kind in ("approve", "constrain") and any(
+            v.approver_id == actor.actor_id and v.kind in ("approve", "constrain") for v in approval.votes
+        ):
+            raise ConflictError(f"`{actor.actor_id}` approved this already; another person must", code="E405")
+        if kind == "request_info" and not rationale:
+            raise InputError("request_info needs a question", code="E106", help="give it as the rationale")
+        if kind != "constrain":
+            return None
+        if arguments is None or approval.reason == "in_doubt":
+            raise InputError(
+                "constrain needs edited arguments of a call that policy holds",
+                code="E106",
+                help="give `arguments`, or approve or reject",
+            )
+        return self._constrained(approval, arguments)
+
+    def _constrained(self, approval: Approval, arguments: dict[str, Any]) -> dict[str, Any]:
+        clean: dict[str, Any] = self._kit.redactor("default").value(arguments)
+        tool = self._kit.catalogue.tools.get(approval.tool)
+        problems = Validator(tool.spec.input_schema).problems(clean) if tool else ()
+        if problems:
+            raise InputError(f"the edited arguments do not fit `{approval.tool}`: {problems[0]}", code="E107")
+        return clean
+
+    def _authorise(self, approval: Approval, actor: Actor) -> None:
+        if actor.actor_id == approval.requested_by:
+            raise DeniedError(
+                "nobody approves their own request", code="E311", help="ask somebody with an approver role"
+            )
+        if approval.approver_roles and not set(actor.roles) & set(approval.approver_roles):
+            wanted = ", ".join(f"`{r}`" for r in approval.approver_roles)
+            raise DeniedError(
+                f"`{actor.actor_id}` has none of the roles {wanted}",
+                code="E312",
+                help="ask somebody who has one",
+            )
+        decision = self._kit.policy.decide(
+            PolicyRequest(
+                Principal(approval.tenant_id, actor.actor_id, actor.roles),
+                "approve",
+                approval.tool,
+                {"risk": approval.risk_level, "tenant_id": approval.tenant_id},
+                Labels(),
+                approval.arguments,
+                {"requester_is_approver": actor.actor_id == approval.requested_by},
+            )
+        )
+        if decision.verdict != "allow":
+            raise DeniedError(
+                decision.reason or f"policy does not let `{actor.actor_id}` approve",
+                code="E312",
+                help=decision.help,
+            )
+
+    def _clean(self, text: str) -> str:
+        return self._kit.redactor("default").text(text)[:4000]
+
+    async def _swap(self, before: Approval, after: Approval, signal: Signal) -> bool:
+        """Write the approval if it is still as it was, and the signal with it."""
+        version = len(before.votes) + (1 if before.answer else 0)
+        record = approval_record(after, {"version": version, "status": before.status})
+        try:
+            await self._kit.store.transact([record, signal])
+        except ConditionError:
+            return False
+        return True

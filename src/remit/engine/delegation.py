@@ -1,0 +1,144 @@
+"""Delegating: another agent is called like a tool, under a handoff envelope and a slice of the budget (F5, P13)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from msgspec.structs import replace
+
+from remit.core import event as ev
+from remit.core.agent import AgentSpec
+from remit.core.budget import Budget, carve
+from remit.core.codec import convert, digest_of, plain
+from remit.core.errors import InputError, NotFoundError, RunExistsError
+from remit.core.run import Run, Step
+from remit.core.task import Constraints, Handoff, Task
+from remit.core.tool import ToolSpec
+from remit.engine import creation
+from remit.engine.kit import Kit
+from remit.ports.agents import Catalogue
+from remit.ports.store import Put, Write
+
+PREFIX = "delegate_to_"
+
+_INPUT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "objective": {
+            "type": "string",
+            "minLength": 1,
+            "description": "What the other agent should achieve.",
+        },
+        "input": {"description": "Data it needs, as JSON."},
+        "output_schema": {"type": "object", "description": "JSON Schema that its answer must fit."},
+        "max_cost_usd": {"type": "string", "description": "The most it may spend, in US dollars."},
+    },
+    "required": ["objective"],
+    "additionalProperties": False,
+}
+
+
+def tool_name(agent: str) -> str:
+    """The name under which a delegate is offered to a model."""
+    return PREFIX + agent.replace("-", "_")
+
+
+def target(name: str, delegates: tuple[str, ...]) -> str:
+    """The declared delegate that a tool name means, or the empty string."""
+    return next((d for d in delegates if tool_name(d) == name), "")
+
+
+def spec(agent: str, catalogue: Catalogue) -> ToolSpec:
+    """The tool that stands for delegating to `agent`."""
+    known = catalogue.agents.get(agent)
+    about = known.spec.description if known else ""
+    return ToolSpec(
+        name=tool_name(agent),
+        description=f"Hand a task to the agent `{agent}` and get its result. {about}".strip(),
+        input_schema=_INPUT_SCHEMA,
+        risk="L0",
+        effect="keyed",
+        outward=False,
+    )
+
+
+def child_run_id(parent: str, step: str) -> str:
+    """The id of the child run of a step: the same on every attempt, so that it is created once."""
+    return "run_" + hashlib.sha256(f"{parent}\x00{step}".encode()).hexdigest()[:26]
+
+
+def start(
+    kit: Kit, run: Run, step: str, name: str, arguments: dict[str, Any]
+) -> tuple[ev.ChildStarted, list[Write]]:
+    """The event that starts a child and holds its slice. Raises BudgetError, NotFoundError, InputError."""
+    agent = target(name, run.agent.delegates)
+    if agent not in kit.catalogue.agents:
+        raise NotFoundError(f"there is no agent `{agent}`", help="`remit doctor` lists the agents found")
+    wanted = Budget(max_cost_usd=_money(arguments.get("max_cost_usd")))
+    used_children = run.usage.children + run.held.children
+    if run.budget.max_children is not None and used_children >= run.budget.max_children:
+        raise InputError(
+            f"`max_children` is {run.budget.max_children} and all are used", code="E502", help="delegate less"
+        )
+    slice_ = carve(run.budget, run.usage, run.held, wanted)
+    child = child_run_id(run.run_id, step)
+    handoff = Handoff(
+        handoff_id=f"{run.run_id}/{step}",
+        from_agent=run.agent.name,
+        to_agent=agent,
+        objective=str(arguments["objective"]),
+        context_ref=f"{run.run_id}#{step}",
+        constraints=replace(run.task.constraints, budget=slice_),
+        expected_output_schema=arguments.get("output_schema"),
+        trace_id=run.task.trace_id,
+    )
+    record = {**plain(handoff), "run_id": run.run_id, "child_run": child, "tenant_id": run.task.tenant_id}
+    return ev.ChildStarted(step, child, handoff, slice_), [Put("agent_handoff", record)]
+
+
+async def ensure(kit: Kit, run: Run, step: Step) -> None:
+    """Make the child run exist. Doing it again changes nothing."""
+    handoff, slice_ = step.handoff, step.slice
+    if handoff is None or slice_ is None or await kit.store.head(step.child_run) is not None:
+        return
+    arguments = step.arguments or {}
+    agent: AgentSpec = kit.catalogue.agents[handoff.to_agent].spec
+    task = Task(
+        task_id=handoff.handoff_id,
+        agent=agent.name,
+        objective=handoff.objective,
+        input=arguments.get("input"),
+        tenant_id=run.task.tenant_id,
+        actor_context=run.task.actor_context,
+        constraints=Constraints(slice_, run.task.constraints.deadline_ts, run.task.constraints.max_risk),
+        policy_profile=run.start.profile,
+        trace_id=run.task.trace_id,
+        output_schema=handoff.expected_output_schema,
+    )
+    created = ev.RunCreated(
+        task=task,
+        agent=creation.with_output(agent, task.output_schema),
+        agent_digest=digest_of(agent),
+        profile=run.start.profile,
+        profile_digest=kit.policy.profile(run.start.profile).digest,
+        budget=slice_,
+        parent_run=run.run_id,
+        parent_step=step.step,
+        root_run=run.start.root_run or run.run_id,
+        depth=run.start.depth + 1,
+        handoff=handoff,
+        labels=run.labels,
+    )
+    try:
+        await creation.create(kit, step.child_run, created)
+    except RunExistsError:
+        return
+
+
+def _money(text: Any) -> Any:
+    if text is None:
+        return None
+    from decimal import Decimal
+
+    return convert(text, Decimal)

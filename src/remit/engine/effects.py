@@ -1,0 +1,186 @@
+"""The effect ledger: decide, record the intent, do, record the outcome. The only writer of a run's journal.
+
+INVARIANT: an effect begins only after its `EffectIntended` was acknowledged under the current lease epoch.
+INVARIANT: what is folded in memory is exactly what was (or is about to be) appended; a failed append ends the recorder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from remit.core.codec import encode, link
+from remit.core.errors import CommitUnknownError, FencedError, StoreError
+from remit.core.event import Data, Event
+from remit.core.payload import Payload, pack
+from remit.core.redaction import Redactor
+from remit.core.run import Run
+from remit.core.task import Problem
+from remit.engine.faults import Crashpoint
+from remit.ports.clock import Clock
+from remit.ports.store import Entry, Status, Store, Write
+
+RETRY_OUTCOME_S = 60.0
+"""How long an outcome already known is offered to a store that is down, in seconds."""
+
+
+class Recorder:
+    """Appends to one run's journal under one lease, and keeps the fold in step with it."""
+
+    def __init__(
+        self, store: Store, clock: Clock, run: Run, head: bytes, redactor: Redactor, crash: Crashpoint | None
+    ) -> None:
+        self.run = run
+        self.inbox = 0
+        self._store = store
+        self._clock = clock
+        self._redactor = redactor
+        self._crash = crash
+        self._head = head
+        self._stored = run.seq
+        self._lock = asyncio.Lock()
+        self._entries: list[Entry] = []
+        self._names: list[str] = []
+        self._contents: dict[str, bytes] = {}
+        self._writes: list[Write] = []
+        self._durable = False
+        self._dead: Exception | None = None
+
+    @property
+    def head(self) -> bytes:
+        """The chain hash of the last event."""
+        return self._head
+
+    def clean(self, value: Any) -> Any:
+        """The value without secrets and PII: what is used is what is recorded."""
+        return self._redactor.value(value)
+
+    def pack(self, value: Any) -> Payload:
+        """The payload of an already clean value; large ones are stored once by digest."""
+        fresh: dict[str, bytes] = {}
+        payload = pack(value, fresh)
+        for ref, data in fresh.items():
+            if ref not in self.run.contents:
+                self._contents[ref] = data
+                self.run.contents[ref] = data
+        return payload
+
+    def problem(self, code: str, message: str, help: str = "") -> Problem:
+        """A problem whose text is clean and bounded."""
+        return Problem(code, self._redactor.text(message)[:2000], self._redactor.text(help)[:4000])
+
+    def note(self, *data: Data, writes: Sequence[Write] = (), durable: bool = False) -> None:
+        """Fold events now and send them with the next `flush`: for what may be lost with the process and done again."""
+        if self._dead is not None:
+            raise self._dead
+        for item in data:
+            event = Event(self.run.seq + 1, self._clock.now(), self.run.epoch, item)
+            body = encode(event)
+            self._head = link(self._head, body)
+            self._entries.append(Entry(event.seq, body, self._head))
+            self._names.append(type(item).__name__)
+            self.run.apply(event)
+        self._writes.extend(writes)
+        self._durable = self._durable or durable
+
+    async def record(self, *data: Data, writes: Sequence[Write] = (), durable: bool = False) -> None:
+        """Fold events and have them acknowledged by the store before returning."""
+        self.note(*data, writes=writes, durable=durable)
+        await self.flush()
+
+    async def flush(
+        self, *, consumed: Sequence[str] = (), status: Status | None = None, wake_ts: int | None = None
+    ) -> None:
+        """Append everything noted so far. Raises FencedError, StoreError; after either the recorder is dead."""
+        async with self._lock:
+            if self._dead is not None:
+                raise self._dead
+            if not self._entries and not consumed and status is None:
+                return
+            entries, names, contents = self._entries, self._names, self._contents
+            writes, durable, seq = self._writes, self._durable, self._stored
+            self._entries, self._names, self._contents, self._writes, self._durable = [], [], {}, [], False
+            self._hit("before:append:", names)
+            try:
+                self.inbox = await self._append(
+                    entries, contents, writes, consumed, status, wake_ts, durable, seq
+                )
+            except Exception as error:
+                self._dead = error
+                raise
+            self._stored = entries[-1].seq if entries else seq
+            self._hit("after:append:", names)
+
+    async def _append(
+        self,
+        entries: list[Entry],
+        contents: dict[str, bytes],
+        writes: list[Write],
+        consumed: Sequence[str],
+        status: Status | None,
+        wake_ts: int | None,
+        durable: bool,
+        seq: int,
+    ) -> int:
+        began = self._clock.monotonic()
+        pause = 0.05
+        while True:
+            try:
+                return await self._store.append(
+                    self.run.run_id,
+                    seq=seq,
+                    epoch=self.run.epoch,
+                    entries=entries,
+                    contents=contents,
+                    writes=writes,
+                    consumed=consumed,
+                    status=status,
+                    wake_ts=wake_ts,
+                    durable=durable,
+                )
+            except CommitUnknownError:
+                settled = await self._settled(entries, seq)
+                if settled is not None:
+                    return settled
+            except StoreError:
+                # An effect not begun fails closed at once; an outcome in hand is worth holding on to.
+                if not any(name in _OUTCOMES for name in self._pending_names(entries)):
+                    raise
+            if self._clock.monotonic() - began > RETRY_OUTCOME_S:
+                raise StoreError(
+                    f"the journal of run `{self.run.run_id}` could not be written for {RETRY_OUTCOME_S:.0f} s"
+                )
+            await self._clock.sleep(pause)
+            pause = min(pause * 2, 2.0)
+
+    def _pending_names(self, entries: list[Entry]) -> list[str]:
+        return [name for name in _OUTCOMES if any(f'"{name}"'.encode() in e.body for e in entries)]
+
+    async def _settled(self, entries: list[Entry], seq: int) -> int | None:
+        """Whether an append whose fate was unknown is there: the inbox count if so, None to try again."""
+        head = await self._store.head(self.run.run_id)
+        if head is None or not entries:
+            return None
+        if (
+            head.seq >= entries[-1].seq
+            and (await self._store.read(self.run.run_id, after=entries[-1].seq - 1, limit=1))[0].hash
+            == entries[-1].hash
+        ):
+            return head.inbox
+        if head.seq != seq or head.epoch != self.run.epoch:
+            raise FencedError(f"run `{self.run.run_id}` was taken over by another worker")
+        return None
+
+    def _hit(self, side: str, names: list[str]) -> None:
+        if self._crash is not None:
+            for name in names:
+                self._crash(side + name)
+
+    def crash(self, point: str) -> None:
+        """A named crash point around an effect."""
+        if self._crash is not None:
+            self._crash(point)
+
+
+_OUTCOMES = ("EffectDone", "EffectFailed", "ModelAnswered")

@@ -1,0 +1,224 @@
+"""One call of a tool whose intent is journaled: attempts, time limits, and what to believe when it goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from remit.core import event as ev
+from remit.core.codec import encode
+from remit.core.errors import ToolError
+from remit.core.provenance import Label
+from remit.core.records import ToolCallRecord
+from remit.core.run import Step
+from remit.core.task import Artifact
+from remit.core.tool import ToolSpec
+from remit.engine.breaker import Breaker
+from remit.engine.effects import Recorder
+from remit.engine.kit import Kit
+from remit.engine.schemas import Validator
+from remit.ports.agents import Found, Tool, ToolContext
+from remit.ports.store import Put
+
+PREVIEW_CHARS = 2000
+
+
+class Unknown(Exception):
+    """The attempt went wrong in a way that does not tell whether its effect happened."""
+
+
+class Execution:
+    """Executes one step to its outcome, or to doubt."""
+
+    def __init__(self, kit: Kit, recorder: Recorder, tool: Tool, step: Step, breaker: Breaker) -> None:
+        self.kit = kit
+        self.recorder = recorder
+        self.tool = tool
+        self.spec: ToolSpec = tool.spec
+        self.step = step
+        self.breaker = breaker
+        self.began = kit.clock.monotonic()
+        self.tries = 0
+
+    async def run(self) -> str:
+        """Bring the step to its outcome. Returns why it is in doubt, or the empty string."""
+        if self.step.intent_epoch != self.recorder.run.epoch:
+            return await self._recover(
+                "the worker stopped after the intent and before the outcome was recorded"
+            )
+        try:
+            output = await self._attempts()
+        except ToolError as error:
+            self._failed(error.code, error.message, error.help)
+            await self._flush()
+            return ""
+        except Unknown as error:
+            return await self._unknown(str(error))
+        await self._done(output, "call")
+        return ""
+
+    # attempts
+
+    async def _attempts(self) -> Any:
+        """Call within the retry budget. An attempt of unknown outcome is repeated only if that is harmless."""
+        retry = self.spec.retry
+        while True:
+            self.tries += 1
+            try:
+                return await self._attempt()
+            except ToolError as error:
+                if not error.retryable or self.tries >= retry.attempts:
+                    raise
+            except Unknown:
+                if self.spec.effect not in ("read", "keyed") or self.tries >= retry.attempts:
+                    raise
+            ceiling = min(retry.max_s, retry.base_s * 2 ** (self.tries - 1))
+            await self.kit.clock.sleep(ceiling * self.kit.clock.random())
+
+    async def _attempt(self) -> Any:
+        self.recorder.crash(f"before:effect:{self.spec.name}")
+        try:
+            async with asyncio.timeout(self.spec.timeout_s):
+                output = await self.tool.call(self.step.arguments, self._context())
+        except ToolError:
+            raise
+        except TimeoutError as error:
+            raise Unknown(f"`{self.spec.name}` did not answer within {self.spec.timeout_s:g} s") from error
+        except Exception as error:
+            raise Unknown(f"`{self.spec.name}` raised {type(error).__name__}: {error}") from error
+        self.recorder.crash(f"after:effect:{self.spec.name}")
+        return output
+
+    def _context(self) -> ToolContext:
+        task = self.recorder.run.task
+        return ToolContext(
+            run_id=self.recorder.run.run_id,
+            step=self.step.step,
+            tenant_id=task.tenant_id,
+            actor=task.actor_context,
+            agent=self.recorder.run.agent.name,
+            idempotency_key=self.step.key,
+            attempt=self.tries,
+            clock=self.kit.clock,
+            secrets=self.kit.secrets,
+        )
+
+    # doubt
+
+    async def _unknown(self, why: str) -> str:
+        if self.spec.effect == "read":
+            self._failed("E708", why, "")
+            await self._flush()
+            return ""
+        return await self._recover(why)
+
+    async def _recover(self, why: str) -> str:
+        """Ask the tool whether it happened; if it cannot say, a person must."""
+        if not self.tool.can_reconcile:
+            return why
+        try:
+            async with asyncio.timeout(self.spec.timeout_s):
+                found: Found = await self.tool.reconcile(self.step.arguments, self._context())
+        except Exception as error:
+            return f"{why}; and `reconcile` failed: {error}"
+        if found.happened:
+            await self._done(found.output, "reconcile")
+            return ""
+        return await self._again()
+
+    async def _again(self) -> str:
+        """It certainly did not happen: intend it anew under this epoch and do it, once."""
+        if self.step.attempt >= self.spec.retry.attempts + 1:
+            self._failed("E709", f"`{self.spec.name}` did not happen in {self.step.attempt} attempts", "")
+            await self._flush()
+            return ""
+        attempt, key, held = self.step.attempt + 1, self.step.key, self.step.reserved
+        self.recorder.note(ev.EffectReopened(self.step.step, "reconcile"))
+        await self.recorder.record(ev.EffectIntended(self.step.step, key, attempt, held), durable=True)
+        return await self.run()
+
+    # outcomes
+
+    async def _done(self, output: Any, found_by: Any) -> None:
+        clean = self.recorder.clean(output)
+        clean, artifacts = await self._cap(clean)
+        problem = self._post_check(clean) if not artifacts else ""
+        if problem and self.spec.effect == "read":
+            self._failed("E706", problem, "")
+            await self._flush()
+            return
+        if problem:
+            clean = {"output": clean, "warning": problem}
+        self.breaker.succeeded()
+        payload = self.recorder.pack(clean)
+        label = Label(f"tool:{self.spec.name}", self.spec.trust, self.spec.sensitivity)
+        latency = self._latency()
+        self.recorder.note(
+            ev.EffectDone(
+                self.step.step,
+                payload,
+                label,
+                latency,
+                max(self.tries, 1),
+                artifacts=artifacts,
+                found_by=found_by,
+            ),
+            writes=[self._row("done", payload.ref or "inline", latency)],
+        )
+        self.kit.telemetry.count("remit_tool_calls_total", 1, {"tool": self.spec.name, "status": "done"})
+        await self._flush()
+
+    def _failed(self, code: str, message: str, help: str) -> None:
+        self.breaker.failed() if code != "E700" else self.breaker.succeeded()
+        latency = self._latency()
+        self.recorder.note(
+            ev.EffectFailed(
+                self.step.step, self.recorder.problem(code, message, help), latency, max(self.tries, 1)
+            ),
+            writes=[self._row("failed", "", latency)],
+        )
+        self.kit.telemetry.count("remit_tool_calls_total", 1, {"tool": self.spec.name, "status": code})
+
+    async def _flush(self) -> None:
+        """An effect's outcome is written at once; a read's goes with the next append, since it can be read again."""
+        if self.spec.effect != "read":
+            await self.recorder.flush()
+
+    def _post_check(self, output: Any) -> str:
+        if self.spec.output_schema is None:
+            return ""
+        problems = Validator(self.spec.output_schema).problems(output)
+        return f"the output of `{self.spec.name}` does not fit its schema: {problems[0]}" if problems else ""
+
+    async def _cap(self, output: Any) -> tuple[Any, tuple[Artifact, ...]]:
+        """A large output becomes an artifact and a preview."""
+        data = encode(output)
+        if len(data) <= self.spec.max_output_bytes:
+            return output, ()
+        digest = await self.kit.blobs.put(data)
+        artifact = Artifact(
+            f"{self.spec.name}-{self.step.step}.json", digest, "application/json", len(data), self.step.step
+        )
+        preview = data[: PREVIEW_CHARS * 4].decode("utf-8", "ignore")[:PREVIEW_CHARS]
+        return {"truncated": True, "size_bytes": len(data), "artifact": digest, "preview": preview}, (
+            artifact,
+        )
+
+    def _latency(self) -> float:
+        return round((self.kit.clock.monotonic() - self.began) * 1000, 3)
+
+    def _row(self, status: str, output_ref: str, latency_ms: float) -> Put:
+        run = self.recorder.run
+        row = ToolCallRecord(
+            call_id=f"{run.run_id}/{self.step.step}",
+            run_id=run.run_id,
+            tenant_id=run.task.tenant_id,
+            tool_id=self.spec.name,
+            input_hash=self.step.arguments_digest,
+            policy_decision=self.step.decision.verdict if self.step.decision else "allow",
+            execution_status=status,
+            output_ref=output_ref,
+            latency_ms=latency_ms,
+            started_ts=self.step.started_ts,
+        )
+        return Put("tool_call", {name: getattr(row, name) for name in row.__struct_fields__})

@@ -1,0 +1,32 @@
+"""Named crash points, on both sides of every journal write and every effect."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+Crashpoint = Callable[[str], None]
+
+
+def crashpoint(fault: str) -> Crashpoint | None:
+    """A function that kills this process (SIGKILL) the nth time it is called with the point named in `fault`.
+
+    `fault` is `POINT` or `POINT#N` (N from 1). Points: `before:append:EVENT`, `after:append:EVENT`,
+    `before:effect:TOOL`, `after:effect:TOOL`, `before:model`, `after:model`, `before:create`, `after:create`.
+    Empty: None, so that a run without faults pays nothing.
+    """
+    if not fault:
+        return None
+    point, _, count = fault.partition("#")
+    left = int(count or 1)
+
+    def at(name: str) -> None:
+        nonlocal left
+        if name != point:
+            return
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return at

@@ -1,0 +1,565 @@
+"""The only door: every call of a tool, a model or another agent goes through here.
+
+Validate the input, ask the policy, hold the budget, wait for a person where the policy says so, execute under
+idempotency key, timeout and retry budget, check the output, label it, and journal both sides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from remit.core import event as ev
+from remit.core.approval import Approval
+from remit.core.budget import Reservation, exceeded
+from remit.core.codec import convert, digest_of, idempotency_key, plain
+from remit.core.errors import BudgetError, InputError, ModelError
+from remit.core.message import Message
+from remit.core.payload import NOTHING
+from remit.core.policy import ActionName, Decision, PolicyRequest, Principal
+from remit.core.provenance import Label
+from remit.core.records import ToolCallRecord
+from remit.core.run import Run, Step
+from remit.core.task import Problem
+from remit.core.tool import ToolSpec
+from remit.engine import delegation
+from remit.engine.breaker import Breaker
+from remit.engine.effects import Recorder
+from remit.engine.execution import Execution
+from remit.engine.kit import Kit
+from remit.engine.records import approval_id, approval_record
+from remit.engine.schemas import Validator
+from remit.ports.agents import Tool
+from remit.ports.model import ModelRequest
+from remit.ports.store import ABSENT, Put, Write
+
+
+class Parked(BaseException):
+    """The run must wait: no thread is held, and its agent is called again when there is an answer.
+
+    Not an `Exception`, so that an author's `except Exception` cannot swallow it.
+    """
+
+    def __init__(self, waiting_on: tuple[str, ...], wake_ts: int | None = None) -> None:
+        super().__init__(", ".join(waiting_on))
+        self.waiting_on = waiting_on
+        self.wake_ts = wake_ts
+
+
+class Interrupted(BaseException):
+    """Signals wait: take them in first, then call the agent again."""
+
+
+class Ask(Struct, frozen=True):
+    """A request for one call: `step` is its place in the run; `malformed` is raw text that was no JSON object."""
+
+    step: str
+    call_id: str
+    name: str
+    arguments: dict[str, Any]
+    malformed: str | None = None
+    from_model: bool = True
+
+
+class Plan(Struct):
+    """What one decided call needs: events to append first, and whether it then runs."""
+
+    events: list[ev.Data] = []
+    writes: list[Write] = []
+    runs: bool = False
+
+
+class Gateway:
+    """The gateway of one run, under one lease."""
+
+    def __init__(self, kit: Kit, recorder: Recorder, breakers: dict[str, Breaker]) -> None:
+        self.kit = kit
+        self.recorder = recorder
+        self.run: Run = recorder.run
+        self._breakers = breakers
+        task = self.run.task
+        self.principal = Principal(
+            task.tenant_id, task.actor_context.actor_id, task.actor_context.roles, self.run.agent.name
+        )
+        self.profile = kit.policy.profile(self.run.start.profile)
+
+    # tools and delegates
+
+    async def settle(self, asks: list[Ask]) -> None:
+        """Bring every call to its outcome, or as far as it can go now. Raises Parked when one must wait."""
+        if self.recorder.inbox:
+            raise Interrupted
+        started: list[Ask] = []
+        effectful = False
+        for ask in asks:
+            plan = self._plan(ask)
+            self.recorder.note(*plan.events, writes=plan.writes)
+            if plan.runs:
+                started.append(ask)
+                effectful = effectful or self._has_effect(ask.name)
+        if started or any(not self.run.steps[a.step].settled for a in asks):
+            if effectful:
+                self.recorder.note(durable=True)
+            await self.recorder.flush()
+        await self._start(started)
+        waiting = self._waiting(asks)
+        if waiting is not None:
+            await self.recorder.flush()
+            raise waiting
+
+    async def _start(self, asks: list[Ask]) -> None:
+        if len(asks) == 1:
+            await self._do(asks[0])
+        elif asks:
+            done = await asyncio.gather(*(self._do(a) for a in asks), return_exceptions=True)
+            for outcome in done:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+
+    def _has_effect(self, name: str) -> bool:
+        tool = self.kit.catalogue.tools.get(name)
+        return tool is None or tool.spec.effect != "read"
+
+    def _plan(self, ask: Ask) -> Plan:
+        step = self.run.steps.get(ask.step)
+        if step is None:
+            return self._decide(ask)
+        if step.settled:
+            return Plan()
+        if step.state == "child":
+            return Plan(runs=True)
+        if step.state == "awaiting":
+            return self._after_approval(ask, step)
+        if step.state == "in_doubt":
+            return self._after_doubt(ask, step)
+        if step.state == "decided":
+            return self._intend(ask, step.arguments, step.attempt)
+        return self._resume(ask, step)
+
+    def _resume(self, ask: Ask, step: Step) -> Plan:
+        """An intent whose outcome was lost. Harmless to send again: say so first, under this epoch, and send the same key."""
+        if self._tool(ask.name).spec.effect in ("read", "keyed"):
+            return Plan([ev.EffectIntended(ask.step, step.key, step.attempt + 1, step.reserved)], runs=True)
+        return Plan(runs=True)
+
+    def _decide(self, ask: Ask) -> Plan:
+        """Validate and ask policy about a call that is new."""
+        spec, kind, refusal = self._lookup(ask)
+        if spec is None:
+            return self._refuse(ask, refusal or Problem("E702", f"there is no tool `{ask.name}`"))
+        arguments = self.recorder.clean(ask.arguments)
+        problems = Validator(spec.input_schema).problems(arguments)
+        if problems:
+            return self._refuse(
+                ask, self.recorder.problem("E703", "; ".join(problems[:5]), "fix the arguments"), kind
+            )
+        decision = self._ask_policy(spec, kind, arguments, approved=False)
+        changed = not ask.from_model or arguments is not ask.arguments
+        digest = digest_of(arguments)
+        decided = ev.ToolDecided(
+            ask.step,
+            ask.call_id,
+            ask.name,
+            digest,
+            decision,
+            kind,
+            self.recorder.pack(arguments) if changed else None,
+        )
+        if decision.verdict == "needs_approval":
+            approval = self._approval(ask.step, spec, arguments, digest, decision, "policy", decision.reason)
+            return Plan([decided, ev.ApprovalRequested(approval)], [approval_record(approval, ABSENT)])
+        if decision.verdict != "allow":
+            problem = self.recorder.problem(
+                "E301", decision.reason or "policy refuses this call", decision.help
+            )
+            refused = self._refuse(ask, problem, kind)
+            return Plan([decided, *refused.events], refused.writes)
+        plan = self._intend(ask, arguments, 0, kind)
+        return Plan([decided, *plan.events], plan.writes, plan.runs)
+
+    def _lookup(self, ask: Ask) -> tuple[ToolSpec | None, ev.StepKind, Problem | None]:
+        if ask.malformed is not None:
+            return (
+                None,
+                "tool",
+                self.recorder.problem(
+                    "E701",
+                    f"the arguments of `{ask.name}` are not a JSON object",
+                    "send one JSON object that fits the schema",
+                ),
+            )
+        agent = self.run.agent
+        target = delegation.target(ask.name, agent.delegates)
+        if target:
+            return delegation.spec(target, self.kit.catalogue), "delegate", None
+        tool = self.kit.catalogue.tools.get(ask.name)
+        if tool is None or ask.name not in agent.tools:
+            known = ", ".join(f"`{t}`" for t in agent.tools) or "none"
+            return (
+                None,
+                "tool",
+                self.recorder.problem(
+                    "E702", f"agent `{agent.name}` has no tool `{ask.name}`", f"its tools: {known}"
+                ),
+            )
+        if not self._breaker(ask.name).allows():
+            return (
+                None,
+                "tool",
+                Problem("E705", f"tool `{ask.name}` failed repeatedly and rests", "try again later"),
+            )
+        return tool.spec, "tool", None
+
+    def _ask_policy(
+        self, spec: ToolSpec, kind: ev.StepKind, arguments: dict[str, Any], *, approved: bool
+    ) -> Decision:
+        tool = self.kit.catalogue.tools.get(spec.name)
+        context: dict[str, Any] = {"approved": approved, "declared": True}
+        if tool is not None and kind == "tool":
+            try:
+                context.update(tool.context_facts(arguments))
+            except Exception as error:
+                return Decision(
+                    "deny",
+                    reason=self.recorder.clean(f"the facts of `{spec.name}` cannot be computed: {error}"),
+                )
+        limit = self.run.task.constraints.max_risk
+        if limit is not None and spec.risk > limit:
+            return Decision(
+                "deny",
+                ("task-max-risk",),
+                f"the task accepts risk up to {limit} and `{spec.name}` is {spec.risk}",
+            )
+        action: ActionName = "hand_off" if kind == "delegate" else "call_tool"
+        resource = delegation.target(spec.name, self.run.agent.delegates) if kind == "delegate" else spec.name
+        return self.kit.policy.decide(
+            PolicyRequest(
+                self.principal,
+                action,
+                resource,
+                {"risk": spec.risk, "effect": spec.effect, "outward": spec.outward, "tags": list(spec.tags)},
+                self.run.labels,
+                arguments,
+                context,
+                self.run.start.profile,
+            )
+        )
+
+    def _refuse(self, ask: Ask, problem: Problem, kind: ev.StepKind = "tool") -> Plan:
+        return Plan([ev.ToolRefused(ask.step, ask.call_id, ask.name, problem, kind)])
+
+    def _intend(
+        self, ask: Ask, arguments: dict[str, Any], attempt: int, kind: ev.StepKind | None = None
+    ) -> Plan:
+        """Hold the budget and write the intent."""
+        kind = kind or self.run.steps[ask.step].kind
+        if kind == "delegate":
+            return self._intend_child(ask, arguments)
+        hold = Reservation(tool_calls=1)
+        reason = exceeded(self.run.budget, self.run.usage, self.run.held, hold)
+        if reason:
+            return self._refuse(ask, Problem("E501", reason, "raise the limit, or do less"), kind)
+        key = idempotency_key(self.run.run_id, ask.step, ask.name, arguments)
+        intended = ev.EffectIntended(ask.step, key, attempt + 1, hold)
+        writes: list[Write] = []
+        if attempt == 0 and self._has_effect(ask.name):
+            writes.append(self._ledger_row(ask, arguments, "intended", ABSENT))
+        return Plan([intended], writes, runs=True)
+
+    def _ledger_row(self, ask: Ask, arguments: Any, status: str, expect: Any) -> Put:
+        row = ToolCallRecord(
+            call_id=f"{self.run.run_id}/{ask.step}",
+            run_id=self.run.run_id,
+            tenant_id=self.run.task.tenant_id,
+            tool_id=ask.name,
+            input_hash=digest_of(arguments),
+            policy_decision="allow",
+            execution_status=status,
+            output_ref="",
+            latency_ms=0.0,
+            started_ts=self.kit.clock.now(),
+        )
+        return Put("tool_call", plain(row), expect)
+
+    def _intend_child(self, ask: Ask, arguments: dict[str, Any]) -> Plan:
+        try:
+            started, writes = delegation.start(self.kit, self.run, ask.step, ask.name, arguments)
+        except (BudgetError, InputError) as error:
+            return self._refuse(ask, self.recorder.problem(error.code, error.message, error.help), "delegate")
+        return Plan([started], writes, runs=True)
+
+    # approvals
+
+    def _approval(
+        self,
+        step: str,
+        spec: ToolSpec,
+        arguments: dict[str, Any],
+        digest: str,
+        decision: Decision,
+        reason: Any,
+        why: str,
+    ) -> Approval:
+        now = self.kit.clock.now()
+        return Approval(
+            approval_id=approval_id(
+                self.run.run_id, step, digest, decision.policy_version, reason, len(self.run.approvals)
+            ),
+            run_id=self.run.run_id,
+            tenant_id=self.run.task.tenant_id,
+            step=step,
+            agent=self.run.agent.name,
+            tool=spec.name,
+            risk_level=spec.risk,
+            arguments=arguments,
+            arguments_digest=digest,
+            policy_version=decision.policy_version,
+            requested_by=self.run.task.actor_context.actor_id,
+            requested_ts=now,
+            expires_ts=now + int((decision.expires_s or self.profile.approval_expires_s) * 1000),
+            approver_roles=decision.approver_roles or self.profile.approver_roles,
+            quorum=max(decision.quorum, self.profile.quorum),
+            reason=reason,
+            explanation=why,
+            idempotency_key=idempotency_key(self.run.run_id, step, spec.name, arguments),
+        )
+
+    def _after_approval(self, ask: Ask, step: Step) -> Plan:
+        """Go on after a decision: re-check the arguments that were agreed to, under the policy of now."""
+        approval = self.run.approvals[step.approval_id]
+        if approval.open:
+            return self._expire(ask, approval) if self._expired(approval) else Plan()
+        if approval.status in ("rejected", "expired", "cancelled"):
+            why = approval.votes[-1].rationale if approval.votes else ""
+            problem = self.recorder.problem(
+                "E302", f"a person decided: {approval.status}" + (f" ({why})" if why else "")
+            )
+            return self._refuse(ask, problem, step.kind)
+        agreed = approval.agreed_arguments if approval.status == "constrained" else step.arguments
+        agreed = self.recorder.clean(agreed if agreed is not None else step.arguments)
+        spec, kind, refusal = self._lookup(ask)
+        if spec is None:
+            return self._refuse(ask, refusal or Problem("E702", "the tool is gone"), step.kind)
+        problems = Validator(spec.input_schema).problems(agreed)
+        if problems:
+            return self._refuse(ask, self.recorder.problem("E703", "; ".join(problems[:5])), kind)
+        digest = digest_of(agreed)
+        if digest != (approval.agreed_digest or approval.arguments_digest):
+            return self._refuse(ask, Problem("E303", "the arguments are not those that were approved"), kind)
+        decision = self._ask_policy(spec, kind, agreed, approved=True)
+        if decision.verdict != "allow":
+            return self._refuse(
+                ask,
+                self.recorder.problem("E301", decision.reason or "policy refuses this call", decision.help),
+                kind,
+            )
+        if decision.policy_version != approval.policy_version:
+            return self._ask_again(ask, spec, agreed, digest, kind)
+        decided = ev.ToolDecided(
+            ask.step,
+            ask.call_id,
+            ask.name,
+            digest,
+            decision,
+            kind,
+            self.recorder.pack(agreed),
+            approval.approval_id,
+        )
+        plan = self._intend(ask, agreed, 0, kind)
+        return Plan([decided, *plan.events], plan.writes, plan.runs)
+
+    def _ask_again(
+        self, ask: Ask, spec: ToolSpec, arguments: dict[str, Any], digest: str, kind: ev.StepKind
+    ) -> Plan:
+        """The policy changed since the approval: decide anew, and ask a person again if it still wants that."""
+        decision = self._ask_policy(spec, kind, arguments, approved=False)
+        decided = ev.ToolDecided(
+            ask.step, ask.call_id, ask.name, digest, decision, kind, self.recorder.pack(arguments)
+        )
+        if decision.verdict == "needs_approval":
+            approval = self._approval(
+                ask.step,
+                spec,
+                arguments,
+                digest,
+                decision,
+                "policy",
+                "the policy changed since the last approval",
+            )
+            return Plan([decided, ev.ApprovalRequested(approval)], [approval_record(approval, ABSENT)])
+        if decision.verdict != "allow":
+            refused = self._refuse(ask, self.recorder.problem("E301", decision.reason, decision.help), kind)
+            return Plan([decided, *refused.events])
+        plan = self._intend(ask, arguments, 0, kind)
+        return Plan([decided, *plan.events], plan.writes, plan.runs)
+
+    def _expired(self, approval: Approval) -> bool:
+        return approval.open and self.kit.clock.now() >= approval.expires_ts
+
+    def _expire(self, ask: Ask, approval: Approval) -> Plan:
+        expired = replace(approval, status="expired")
+        problem = Problem("E304", "nobody decided in time, which means reject")
+        step = self.run.steps[ask.step]
+        return Plan(
+            [ev.ApprovalExpired(approval.approval_id), *self._refuse(ask, problem, step.kind).events],
+            [approval_record(expired, None)],
+        )
+
+    def _after_doubt(self, ask: Ask, step: Step) -> Plan:
+        """Go on after a person said whether an effect in doubt happened."""
+        approval = self.run.approvals[step.approval_id]
+        if approval.open or approval.status == "expired":
+            return Plan()
+        by = approval.votes[-1].approver_id if approval.votes else ""
+        if approval.status in ("approved", "constrained"):
+            plan = self._intend(ask, step.arguments, step.attempt, step.kind)
+            return Plan([ev.EffectReopened(ask.step, by), *plan.events], plan.writes, plan.runs)
+        why = approval.votes[-1].rationale if approval.votes else ""
+        output = {"settled_by": by, "note": why or "a person confirmed that this happened before the crash"}
+        spec = self._tool(ask.name).spec
+        done = ev.EffectDone(ask.step, self.recorder.pack(output), _label(spec), found_by="person")
+        return Plan([done], [self._ledger_row(ask, step.arguments, "done", None)])
+
+    def _waiting(self, asks: list[Ask]) -> Parked | None:
+        names: list[str] = []
+        wake: list[int] = []
+        for ask in asks:
+            step = self.run.steps[ask.step]
+            if step.settled:
+                continue
+            if step.state == "child":
+                names.append(f"child:{step.child_run}")
+            else:
+                names.append(f"approval:{step.approval_id}")
+                approval = self.run.approvals[step.approval_id]
+                if step.state == "awaiting":
+                    wake.append(approval.expires_ts)
+        return Parked(tuple(names), min(wake, default=None)) if names else None
+
+    # execution
+
+    async def _do(self, ask: Ask) -> None:
+        """Execute a call whose intent is journaled, or make sure that its child runs."""
+        step = self.run.steps[ask.step]
+        if step.kind == "delegate":
+            await delegation.ensure(self.kit, self.run, step)
+            return
+        tool = self._tool(ask.name)
+        execution = Execution(self.kit, self.recorder, tool, step, self._breaker(ask.name))
+        doubt = await execution.run()
+        if doubt:
+            await self._in_doubt(ask, tool, step, doubt)
+
+    async def _in_doubt(self, ask: Ask, tool: Tool, step: Step, why: str) -> None:
+        decision = step.decision or Decision("deny")
+        clean = self.recorder.clean(why)
+        approval = self._approval(
+            ask.step, tool.spec, step.arguments, step.arguments_digest, decision, "in_doubt", clean
+        )
+        await self.recorder.record(
+            ev.EffectInDoubt(ask.step, step.key, clean),
+            ev.ApprovalRequested(approval),
+            writes=[
+                approval_record(approval, ABSENT),
+                self._ledger_row(ask, step.arguments, "in_doubt", None),
+            ],
+        )
+
+    def _tool(self, name: str) -> Tool:
+        tool = self.kit.catalogue.tools.get(name)
+        if tool is None:
+            raise InputError(
+                f"tool `{name}` was called by this run and no longer exists",
+                code="E707",
+                help="bring it back, or cancel the run",
+            )
+        return tool
+
+    def _breaker(self, name: str) -> Breaker:
+        breaker = self._breakers.get(name)
+        if breaker is None:
+            breaker = self._breakers[name] = Breaker(self.kit.clock)
+        return breaker
+
+    # models
+
+    async def ask_model(
+        self, step_id: str, request: ModelRequest, chars: int, request_note: Any = None
+    ) -> Message:
+        """Ask the agent's model as step `step_id`. Raises ModelError after it was journaled."""
+        route = self.run.agent.model
+        decision = self.kit.policy.decide(
+            PolicyRequest(
+                self.principal, "use_model", route, {}, self.run.labels, {}, {}, self.run.start.profile
+            )
+        )
+        if decision.verdict != "allow":
+            return await self._model_refused(
+                step_id,
+                route,
+                self.recorder.problem("E301", decision.reason or "policy refuses this model", decision.help),
+            )
+        hold = replace(self.kit.models.reserve(route, chars, request.max_tokens), model_calls=1)
+        reason = exceeded(self.run.budget, self.run.usage, self.run.held, hold)
+        if reason:
+            return await self._model_refused(
+                step_id, route, Problem("E501", reason, "raise the limit, or do less")
+            )
+        known = self.run.steps.get(step_id)
+        attempt = known.attempt + 1 if known else 1
+        note = NOTHING if request_note is None else self.recorder.pack(request_note)
+        await self.recorder.record(ev.ModelAsked(step_id, route, len(self.run.messages), attempt, hold, note))
+        self.recorder.crash("before:model")
+        return await self._answer(step_id, route, request)
+
+    async def _answer(self, step_id: str, route: str, request: ModelRequest) -> Message:
+        run_id = self.run.run_id
+        try:
+            answer = await self.kit.models.ask(route, request, lambda delta: self.kit.on_delta(run_id, delta))
+        except ModelError as error:
+            problem = self.recorder.problem(error.code, error.message, error.help)
+            incidents = tuple(getattr(error, "incidents", ()))
+            self.recorder.note(
+                ev.ModelFailed(step_id, route, problem, tries=getattr(error, "tries", 1), incidents=incidents)
+            )
+            await self.recorder.flush()
+            self.kit.telemetry.count("remit_model_calls_total", 1, {"model": route, "status": error.code})
+            raise
+        self.recorder.crash("after:model")
+        message: Message = _clean_message(self.recorder, answer.reply.message)
+        usage = replace(answer.reply.usage, model_calls=1)
+        self.recorder.note(
+            ev.ModelAnswered(
+                step_id,
+                answer.model,
+                self.recorder.pack(message),
+                answer.reply.stop_reason,
+                usage,
+                answer.latency_ms,
+                answer.tries,
+                answer.incidents,
+            )
+        )
+        self.kit.telemetry.count("remit_model_calls_total", 1, {"model": answer.model, "status": "ok"})
+        return message
+
+    async def _model_refused(self, step_id: str, route: str, problem: Problem) -> Message:
+        self.recorder.note(
+            ev.ModelAsked(step_id, route, len(self.run.messages)), ev.ModelFailed(step_id, route, problem)
+        )
+        await self.recorder.flush()
+        raise ModelError(problem.message, code=problem.code, help=problem.help)
+
+
+def _clean_message(recorder: Recorder, message: Message) -> Message:
+    """The message without secrets and PII in text and tool input; the very same object when nothing was found."""
+    before = plain(message)
+    after = recorder.clean(before)
+    return message if after is before or after == before else convert(after, Message)
+
+
+def _label(spec: ToolSpec) -> Label:
+    return Label(f"tool:{spec.name}", spec.trust, spec.sensitivity)

@@ -1,0 +1,286 @@
+"""How agents act: the loop of an LLM agent, and the context of a code agent. Both only through the gateway."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from remit.core import event as ev
+from remit.core.codec import digest_of, plain
+from remit.core.errors import InputError, ModelError, RemitError, ToolError
+from remit.core.message import Message, user
+from remit.core.provenance import Label
+from remit.core.run import (
+    AskModel,
+    CallTools,
+    CheckAnswer,
+    Finished,
+    GiveUp,
+    Run,
+    Step,
+    message_chars,
+    next_step,
+)
+from remit.core.task import Problem, Result
+from remit.core.tool import ToolSpec
+from remit.engine import delegation
+from remit.engine.gateway import Ask, Gateway
+from remit.engine.kit import Kit
+from remit.engine.schemas import Validator
+from remit.ports.agents import Agent, Memory
+from remit.ports.model import ModelRequest
+
+FENCE = re.compile(r"^```(?:json)?\s*(.*?)\s*```$", re.DOTALL)
+
+
+class Ended(Exception):
+    """The agent is done: with a payload, or with a problem."""
+
+    def __init__(self, payload: Any = None, problem: Problem | None = None) -> None:
+        super().__init__()
+        self.payload = payload
+        self.problem = problem
+
+
+class LlmLoop:
+    """Model, tools, model, ... until an answer; every step through the gateway."""
+
+    def __init__(self, kit: Kit, gateway: Gateway) -> None:
+        self.kit = kit
+        self.gateway = gateway
+        self.run: Run = gateway.run
+        self._tools = offered(kit, gateway.run)
+        self._system_chars = len(self.run.agent.instructions) + sum(
+            len(t.description) + 3 * len(t.input_schema) * 16 for t in self._tools
+        )
+
+    async def step(self) -> None:
+        """Do the next thing. Raises Ended, Parked."""
+        match next_step(self.run):
+            case AskModel(step):
+                await self._ask(step)
+            case CallTools(calls):
+                await self.gateway.settle(
+                    [Ask(step, use.id, use.name, use.input, use.malformed) for step, use in calls]
+                )
+            case CheckAnswer(text):
+                self._check(text)
+            case GiveUp(problem):
+                raise Ended(problem=problem)
+
+    async def _ask(self, step: str) -> None:
+        agent = self.run.agent
+        request = ModelRequest(
+            model="",
+            messages=tuple(self.run.messages),
+            system=agent.instructions,
+            tools=self._tools,
+            max_tokens=agent.max_tokens,
+            temperature=agent.temperature,
+            output_schema=agent.output_schema,
+        )
+        try:
+            await self.gateway.ask_model(step, request, self.run.chars + self._system_chars)
+        except ModelError:
+            return  # journaled; the next step gives up
+
+    def _check(self, text: str) -> None:
+        schema = self.run.agent.output_schema
+        if schema is None:
+            raise Ended(payload=text)
+        value, reason = parse_output(text, schema)
+        if not reason:
+            raise Ended(payload=value)
+        if self.run.repairs >= self.run.agent.repairs:
+            raise Ended(problem=Problem("E622", f"the answer does not fit the output schema: {reason}"))
+        self.gateway.recorder.note(ev.OutputRejected(reason, self.run.repairs + 1))
+
+
+def offered(kit: Kit, run: Run) -> tuple[ToolSpec, ...]:
+    """The tools that a run's model is shown: declared ones that exist, and its delegates."""
+    tools = [kit.catalogue.tools[name].spec for name in run.agent.tools if name in kit.catalogue.tools]
+    tools += [delegation.spec(name, kit.catalogue) for name in run.agent.delegates]
+    return tuple(tools)
+
+
+def parse_output(text: str, schema: dict[str, Any]) -> tuple[Any, str]:
+    """The JSON value in an answer, and why it does not fit (empty when it does)."""
+    fenced = FENCE.match(text.strip())
+    try:
+        value = msgspec.json.decode(fenced.group(1) if fenced else text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return None, f"it is not JSON ({error})"
+    problems = Validator(schema).problems(value)
+    return value, "; ".join(problems[:3])
+
+
+class RunMemory:
+    """Working memory of a run, as a code agent sees it."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation so far."""
+        return tuple(self._run.messages)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value last put under `key` in this run."""
+        return self._run.memory.get(key, default)
+
+
+class CodeContext:
+    """The gateway as a code agent sees it. Calls are numbered in the order they are made; a replay gives recorded answers."""
+
+    def __init__(self, kit: Kit, gateway: Gateway) -> None:
+        self._kit = kit
+        self._gateway = gateway
+        self._run = gateway.run
+        self._next = 0
+
+    @property
+    def run_id(self) -> str:
+        """The run."""
+        return self._run.run_id
+
+    def now(self) -> int:
+        """When the run was created, Unix milliseconds."""
+        return self._run.created_ts
+
+    async def call(self, tool: str, /, **arguments: Any) -> Any:
+        """Call a tool. Raises ToolError when it failed or was refused."""
+        return (await self.call_many([(tool, arguments)]))[0]
+
+    async def call_many(self, calls: list[tuple[str, dict[str, Any]]]) -> list[Any]:
+        """Call several tools at once; answers in order. Raises the first ToolError after all have settled."""
+        asks = [self._ask(name, plain(arguments)) for name, arguments in calls]
+        await self._gateway.settle(asks)
+        return [_answer(self._run.steps[a.step]) for a in asks]
+
+    async def ask(self, prompt: str, *, system: str = "", output_schema: dict[str, Any] | None = None) -> Any:
+        """Ask the agent's model. Raises ModelError."""
+        step_id = self._number()
+        agent = self._run.agent
+        note = {"prompt": prompt, "system": system}
+        known = self._run.steps.get(step_id)
+        if known is None or not known.settled:
+            request = ModelRequest(
+                model="",
+                messages=(user(prompt),),
+                system=system or agent.instructions,
+                max_tokens=agent.max_tokens,
+                temperature=agent.temperature,
+                output_schema=output_schema,
+            )
+            await self._gateway.ask_model(step_id, request, message_chars(request.messages[0]), note)
+            known = self._run.steps[step_id]
+        elif known.kind != "model" or (known.arguments_digest and known.arguments_digest != digest_of(note)):
+            raise diverged(known, "a model call with another prompt")
+        if known.problem is not None:
+            raise ModelError(known.problem.message, code=known.problem.code, help=known.problem.help)
+        text = known.output.text
+        if output_schema is None:
+            return text
+        value, reason = parse_output(text, output_schema)
+        if reason:
+            raise ModelError(f"the answer does not fit the output schema: {reason}", code="E622")
+        return value
+
+    async def delegate(
+        self,
+        agent: str,
+        objective: str,
+        *,
+        input: Any = None,
+        output_schema: dict[str, Any] | None = None,
+        max_cost_usd: Decimal | None = None,
+    ) -> Result:
+        """Hand a task to another agent and wait for its result. Raises ToolError when refused."""
+        arguments: dict[str, Any] = {"objective": objective}
+        if input is not None:
+            arguments["input"] = plain(input)
+        if output_schema is not None:
+            arguments["output_schema"] = output_schema
+        if max_cost_usd is not None:
+            arguments["max_cost_usd"] = str(max_cost_usd)
+        answer = await self.call(delegation.tool_name(agent), **arguments)
+        return msgspec.convert(answer, Result)
+
+    async def remember(self, key: str, value: Any) -> None:
+        """Put a value into working memory."""
+        clean = self._gateway.recorder.clean(plain(value))
+        if key in self._run.memory and self._run.memory[key] == clean:
+            return
+        label = Label(f"agent:{self._run.agent.name}")
+        self._gateway.recorder.note(ev.MemoryWritten(key, self._gateway.recorder.pack(clean), label))
+
+    def _number(self) -> str:
+        step = f"s{self._next}"
+        self._next += 1
+        return step
+
+    def _ask(self, name: str, arguments: dict[str, Any]) -> Ask:
+        step_id = self._number()
+        known = self._run.steps.get(step_id)
+        if known is not None and known.arguments_digest:
+            clean = self._gateway.recorder.clean(arguments)
+            changed = known.arguments_digest != digest_of(clean) and not known.approval_id
+            if known.name != name or changed:
+                raise diverged(known, f"`{name}` with these arguments")
+        return Ask(step_id, step_id, name, arguments, from_model=False)
+
+
+def diverged(step: Step, now: str) -> InputError:
+    """The error of an agent that does not make the same calls when it is replayed."""
+    return InputError(
+        f"step `{step.step}` was `{step.name}` when it was recorded and is {now} now",
+        code="E408",
+        help="make the agent deterministic: same calls in the same order for the same input and answers",
+    )
+
+
+def _answer(step: Step) -> Any:
+    if step.state == "done":
+        return step.output
+    problem = step.problem or Problem("E700", "the call failed")
+    raise ToolError(problem.message, code=problem.code, help=problem.help)
+
+
+async def act(kit: Kit, gateway: Gateway, agent: Agent) -> Finished:
+    """Run a code agent to its end, or until it must wait (Parked goes through)."""
+    run = gateway.run
+    memory: Memory = RunMemory(run)
+    given = run.task.input if run.task.input is not None else run.task.objective
+    try:
+        payload = plain(await agent.act(given, memory, CodeContext(kit, gateway)))
+    except RemitError as error:
+        problem = gateway.recorder.problem(error.code, error.message, error.help)
+        return Finished("failure", None, problem, kit.clock.now())
+    except Exception as error:
+        problem = gateway.recorder.problem(
+            "E710", f"agent `{run.agent.name}` raised {type(error).__name__}: {error}"
+        )
+        return Finished("failure", None, problem, kit.clock.now())
+    return _judged(run, payload, kit)
+
+
+def _judged(run: Run, payload: Any, kit: Kit) -> Finished:
+    schema = run.agent.output_schema
+    if schema is not None:
+        problems = Validator(schema).problems(payload)
+        if problems:
+            return Finished(
+                "failure",
+                payload,
+                Problem("E622", f"the output does not fit its schema: {problems[0]}"),
+                kit.clock.now(),
+            )
+    verdict = payload.get("status") if isinstance(payload, dict) else None
+    if verdict in ("FAILED", "ERROR"):
+        problem = Problem("E711", str(payload.get("reason") or f"agent `{run.agent.name}` reports {verdict}"))
+        return Finished("failure", payload, problem, kit.clock.now())
+    return Finished("success", payload, None, kit.clock.now())

@@ -1,0 +1,62 @@
+"""The platform's record collections: what they are keyed and indexed by, and how rows are made."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from remit.core.approval import Approval
+from remit.core.codec import encode, plain
+from remit.core.records import ApprovalEvent
+from remit.ports.store import Collection, Index, Put
+
+COLLECTIONS = (
+    Collection(
+        "agent_run",
+        ("run_id",),
+        (
+            Index("by_tenant", ("tenant_id", "start_ts")),
+            Index("by_status", ("tenant_id", "status", "start_ts")),
+            Index("by_agent", ("tenant_id", "agent_id", "start_ts")),
+            Index("by_session", ("tenant_id", "session_id", "start_ts")),
+        ),
+    ),
+    Collection("agent_handoff", ("handoff_id",), (Index("by_run", ("run_id", "handoff_id")),)),
+    Collection(
+        "approval_event",
+        ("approval_id",),
+        (
+            Index("by_status", ("tenant_id", "status", "requested_ts")),
+            Index("by_tenant", ("tenant_id", "requested_ts")),
+            Index("by_run", ("run_id", "requested_ts")),
+        ),
+    ),
+    Collection("tool_call", ("call_id",), (Index("by_run", ("run_id", "started_ts")),)),
+)
+
+
+def approval_record(approval: Approval, expect: Any) -> Put:
+    """The record through which an approval is listed and decided."""
+    voted = approval.votes[-1] if approval.votes else None
+    row = ApprovalEvent(
+        approval_id=approval.approval_id,
+        run_id=approval.run_id,
+        tenant_id=approval.tenant_id,
+        risk_level=approval.risk_level,
+        requested_action=approval.tool,
+        approver_role=",".join(approval.approver_roles),
+        decision=voted.kind if voted else "",
+        decision_rationale=voted.rationale if voted else "",
+        decided_ts=voted.decided_ts if voted else None,
+        status=approval.status,
+        version=len(approval.votes) + (1 if approval.answer else 0),
+        requested_ts=approval.requested_ts,
+        approval=encode(approval).decode(),
+    )
+    return Put("approval_event", plain(row), expect)
+
+
+def approval_id(run_id: str, step: str, digest: str, policy_version: str, reason: str, count: int) -> str:
+    """An id bound to the exact call, so that asking again after a crash is the same approval."""
+    text = "\x00".join((run_id, step, digest, policy_version, reason, str(count)))
+    return "apr_" + hashlib.sha256(text.encode()).hexdigest()[:26]

@@ -1,0 +1,278 @@
+"""Runs from outside: submit, look, follow, cancel."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from msgspec.structs import replace
+
+from remit.core import event as ev
+from remit.core.budget import tighten
+from remit.core.codec import digest_of, encode, plain
+from remit.core.errors import (
+    BudgetError,
+    ConditionError,
+    ConflictError,
+    DeniedError,
+    InputError,
+    NotFoundError,
+    RunExistsError,
+)
+from remit.core.message import Message
+from remit.core.payload import NOTHING, Payload, load, pack
+from remit.core.policy import PolicyRequest, Principal
+from remit.core.result import result_of, view_of
+from remit.core.run import Run
+from remit.core.signal import CancelAsked, Nudged
+from remit.core.task import Actor, Result, Task
+from remit.core.view import EventView, RunView
+from remit.engine import creation, envelopes, loading
+from remit.engine.kit import Kit
+from remit.ports.model import Delta
+from remit.ports.store import Entry, Page, Signal, tail
+
+HISTORY_MESSAGES = 40
+Events = list[EventView]
+Entries = list[Entry]
+
+
+class Runs:
+    """The runs of all tenants; every question names its tenant."""
+
+    def __init__(self, kit: Kit, deltas: Deltas) -> None:
+        self._kit = kit
+        self._deltas = deltas
+
+    async def submit(self, task: Task) -> str:
+        """Accept a task and return its run's id; the same task again returns the same run.
+
+        Raises NotFoundError (agent), DeniedError (policy), ConflictError E404 (another task under this id), BudgetError.
+        """
+        agent = self._kit.catalogue.agents.get(task.agent)
+        if agent is None:
+            known = ", ".join(f"`{a}`" for a in sorted(self._kit.catalogue.agents)) or "none"
+            raise NotFoundError(f"there is no agent `{task.agent}`", help=f"known agents: {known}")
+        profile = self._kit.policy.profile(task.policy_profile)
+        self._authorise(task)
+        task = self._clean(task)
+        run_id = root_run_id(task.tenant_id, task.task_id)
+        budget = tighten(profile.budget, task.constraints.budget)
+        contents: dict[str, bytes] = {}
+        writes = await self._reserve(run_id, task, budget)
+        created = ev.RunCreated(
+            task=task,
+            agent=creation.with_output(agent.spec, task.output_schema),
+            agent_digest=digest_of(agent.spec),
+            profile=profile.name,
+            profile_digest=profile.digest,
+            budget=budget,
+            root_run=run_id,
+            history=await self._history(task, contents),
+            envelope=bool(writes),
+        )
+        try:
+            await creation.create(self._kit, run_id, created, contents=contents, writes=writes)
+        except RunExistsError:
+            await self._same(run_id, task)
+        except ConditionError as error:
+            raise BudgetError(
+                f"the envelope of tenant `{task.tenant_id}` has less than this run's budget left",
+                code="E506",
+                help="lower `max_cost_usd` of the task, or wait until other runs end",
+            ) from error
+        return run_id
+
+    def _authorise(self, task: Task) -> None:
+        actor = task.actor_context
+        decision = self._kit.policy.decide(
+            PolicyRequest(
+                Principal(task.tenant_id, actor.actor_id, actor.roles),
+                "start_run",
+                task.agent,
+                profile=task.policy_profile,
+            )
+        )
+        if decision.verdict != "allow":
+            raise DeniedError(
+                decision.reason or f"policy does not let `{actor.actor_id}` start `{task.agent}`",
+                code="E301",
+                help=decision.help,
+            )
+
+    def _clean(self, task: Task) -> Task:
+        redactor = self._kit.redactor(task.policy_profile)
+        trace = (
+            task.trace_id or hashlib.sha256(f"{task.tenant_id}\x00{task.task_id}".encode()).hexdigest()[:32]
+        )
+        return replace(
+            task,
+            objective=redactor.text(task.objective),
+            input=redactor.value(plain(task.input)),
+            trace_id=trace,
+        )
+
+    async def _reserve(self, run_id: str, task: Task, budget: Any) -> list[Any]:
+        if await self._kit.store.head(run_id) is not None:
+            return []
+        return await envelopes.take(self._kit, task.tenant_id, budget)
+
+    async def _same(self, run_id: str, task: Task) -> None:
+        run, _ = await loading.load(self._kit.store, run_id)
+        if (run.task.agent, run.task.objective, run.task.input) != (task.agent, task.objective, task.input):
+            raise ConflictError(
+                f"task `{task.task_id}` was submitted before with another content",
+                code="E404",
+                help="use a fresh task id",
+            )
+
+    async def _history(self, task: Task, contents: dict[str, bytes]) -> Payload:
+        """The last messages of the session's newest run."""
+        if not task.session_id:
+            return NOTHING
+        page = await self._kit.store.query(
+            "agent_run", "by_session", (task.tenant_id, task.session_id), descending=True, limit=5
+        )
+        for item in page.items:
+            if item["status"] in ("success", "failure") and not item["parent_run"]:
+                run, _ = await loading.load(self._kit.store, item["run_id"])
+                return pack(plain(self._conversation(run)), contents)
+        return NOTHING
+
+    def _conversation(self, run: Run) -> list[Message]:
+        messages = run.messages[-HISTORY_MESSAGES:]
+        while messages and (
+            messages[0].role != "user" or any(not hasattr(b, "text") for b in messages[0].blocks)
+        ):
+            messages = messages[1:]
+        if messages and messages[-1].role == "user":
+            messages = messages[:-1]
+        while messages and messages[-1].tool_uses:
+            messages = messages[:-2]
+        return messages
+
+    # looking
+
+    async def view(self, run_id: str, tenant_id: str) -> RunView:
+        """Everything about a run at this moment. Raises NotFoundError."""
+        run, _ = await loading.load(self._kit.store, run_id, tenant_id)
+        return view_of(run)
+
+    async def result(self, run_id: str, tenant_id: str) -> Result | None:
+        """The result; None while the run works. A run that waits for a person has one: `needs_approval` or `needs_info`."""
+        run, _ = await loading.load(self._kit.store, run_id, tenant_id)
+        waits = any(a.open for a in run.approvals.values()) and bool(run.waiting_on)
+        return result_of(run) if run.finished is not None or waits else None
+
+    async def list(
+        self,
+        tenant_id: str,
+        *,
+        status: str = "",
+        agent: str = "",
+        session_id: str = "",
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        """Runs of a tenant, newest first, answered from one index. Raises InputError when two filters are given."""
+        filters = [
+            (n, v) for n, v in (("by_status", status), ("by_agent", agent), ("by_session", session_id)) if v
+        ]
+        if len(filters) > 1:
+            raise InputError("runs are listed by one of status, agent and session at a time", code="E108")
+        index, equals = (
+            (filters[0][0], (tenant_id, filters[0][1])) if filters else ("by_tenant", (tenant_id,))
+        )
+        return await self._kit.store.query(
+            "agent_run", index, equals, descending=True, limit=limit, cursor=cursor
+        )
+
+    async def events(
+        self, run_id: str, tenant_id: str, *, after: int = -1, limit: int = 500
+    ) -> list[EventView]:
+        """Events after seq `after`, at most `limit`. Raises NotFoundError."""
+        await self._mine(run_id, tenant_id)
+        entries = await self._kit.store.read(run_id, after=after, limit=limit)
+        return await self._views(run_id, entries)
+
+    async def follow(self, run_id: str, tenant_id: str, *, after: int = -1) -> AsyncIterator[EventView]:
+        """Events as they happen, until the run has ended. Raises NotFoundError."""
+        await self._mine(run_id, tenant_id)
+        async for entry in tail(self._kit.store, run_id, after=after, poll_s=1.0):
+            for view in await self._views(run_id, [entry]):
+                yield view
+                if view.type == "RunFinished":
+                    return
+
+    def deltas(self, run_id: str) -> AsyncIterator[Delta]:
+        """Tokens while they stream, in this process only; lossy by design."""
+        return self._deltas.listen(run_id)
+
+    async def _mine(self, run_id: str, tenant_id: str) -> None:
+        head = await self._kit.store.head(run_id)
+        if head is None or head.tenant_id != tenant_id:
+            raise loading.missing(run_id)
+
+    async def _views(self, run_id: str, entries: Entries) -> Events:
+        contents: dict[str, bytes] = {}
+        events = await loading.events(self._kit.store, run_id, entries, contents)
+        return [
+            EventView(e.seq, e.ts, e.epoch, type(e.data).__name__, shown(e.data, contents), entry.hash.hex())
+            for e, entry in zip(events, entries, strict=True)
+        ]
+
+    # steering
+
+    async def cancel(self, run_id: str, tenant_id: str, actor: Actor, reason: str) -> None:
+        """Ask a run to end, and its children with it. Harmless for one that has ended."""
+        await self._mine(run_id, tenant_id)
+        reason = self._kit.redactor("default").text(reason)
+        body = encode(CancelAsked(actor.actor_id, reason))
+        await self._kit.store.transact([Signal(run_id, self._kit.clock.new_id("cancel"), body)])
+
+    async def resume(self, run_id: str, tenant_id: str, actor: Actor) -> None:
+        """Let a waiting run look again now."""
+        await self._mine(run_id, tenant_id)
+        body = encode(Nudged(actor.actor_id))
+        await self._kit.store.transact([Signal(run_id, self._kit.clock.new_id("nudge"), body)])
+
+
+class Deltas:
+    """Tokens on their way to whoever listens in this process. A slow listener loses tokens, never blocks a run."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, set[asyncio.Queue[Delta]]] = {}
+
+    def publish(self, run_id: str, delta: Delta) -> None:
+        """Hand a token to the listeners of a run."""
+        for queue in self._queues.get(run_id, ()):
+            if not queue.full():
+                queue.put_nowait(delta)
+
+    async def listen(self, run_id: str) -> AsyncIterator[Delta]:
+        """Tokens of a run from now on."""
+        queue: asyncio.Queue[Delta] = asyncio.Queue(maxsize=1000)
+        self._queues.setdefault(run_id, set()).add(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._queues[run_id].discard(queue)
+            if not self._queues[run_id]:
+                del self._queues[run_id]
+
+
+def root_run_id(tenant_id: str, task_id: str) -> str:
+    """The id of the run of a task: submitting it twice gives one run."""
+    return "run_" + hashlib.sha256(f"{tenant_id}\x00{task_id}".encode()).hexdigest()[:26]
+
+
+def shown(data: Any, contents: dict[str, bytes]) -> dict[str, Any]:
+    """An event's data for a reader, with payloads filled in."""
+    out: dict[str, Any] = {}
+    for name in data.__struct_fields__:
+        value = getattr(data, name)
+        out[name] = load(value, contents) if isinstance(value, Payload) else plain(value)
+    return out

@@ -1,0 +1,1 @@
+"""What the engine asks of the world, each as a small Protocol that an adapter fulfils."""

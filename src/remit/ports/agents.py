@@ -1,0 +1,130 @@
+"""What the engine asks of authors: tools that can be called, and agents that act."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from remit.core.agent import AgentSpec
+from remit.core.message import Message
+from remit.core.task import Actor, Result
+from remit.core.tool import ToolSpec
+from remit.ports.clock import Clock
+from remit.ports.secrets import Secrets
+
+
+class ToolContext(Struct, frozen=True):
+    """What a tool may know about the call it serves.
+
+    `idempotency_key` is the same whenever this very call is sent again, and differs for any other call.
+    `actor` is the person or key on whose behalf the agent acts: tools act with that person's rights.
+    """
+
+    run_id: str
+    step: str
+    tenant_id: str
+    actor: Actor
+    agent: str
+    idempotency_key: str
+    attempt: int
+    clock: Clock
+    secrets: Secrets
+
+
+class Found(Struct, frozen=True):
+    """The answer of `reconcile(key)`: whether the effect with this key happened, and what it answered then."""
+
+    happened: bool
+    output: Any = None
+
+
+class Tool(Protocol):
+    """A callable with a contract."""
+
+    @property
+    def spec(self) -> ToolSpec:
+        """Name, schemas, risk, effect, limits."""
+
+    @property
+    def can_reconcile(self) -> bool:
+        """Whether `reconcile` may be asked."""
+
+    async def call(self, arguments: dict[str, Any], context: ToolContext) -> Any:
+        """Do it. Raise ToolError when it did not happen; any other exception leaves the outcome unknown."""
+
+    async def reconcile(self, arguments: dict[str, Any], context: ToolContext) -> Found:
+        """Say whether the call under `context.idempotency_key` happened."""
+
+    def context_facts(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Facts that policy may use: `amount` (cents), `over_limit`, ... computed from the arguments."""
+
+
+class Memory(Protocol):
+    """Working memory of a run: the conversation so far, and journaled key/value state."""
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation so far."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value last put under `key` in this run."""
+
+
+class RunContext(Protocol):
+    """The gateway as a code agent sees it. Every call is journaled; after a crash recorded answers are given again."""
+
+    @property
+    def run_id(self) -> str:
+        """The run."""
+
+    async def call(self, tool: str, /, **arguments: Any) -> Any:
+        """Call a tool. Raises ToolError when it failed or was refused."""
+
+    async def call_many(self, calls: list[tuple[str, dict[str, Any]]]) -> list[Any]:
+        """Call several tools at once; answers in order. Raises the first ToolError after all have settled."""
+
+    async def ask(self, prompt: str, *, system: str = "", output_schema: dict[str, Any] | None = None) -> Any:
+        """Ask the agent's model; text, or a value that fits `output_schema`."""
+
+    async def delegate(
+        self,
+        agent: str,
+        objective: str,
+        *,
+        input: Any = None,
+        output_schema: dict[str, Any] | None = None,
+        max_cost_usd: Decimal | None = None,
+    ) -> Result:
+        """Hand a task to another agent and wait for its result."""
+
+    async def remember(self, key: str, value: Any) -> None:
+        """Put a value into working memory."""
+
+    def now(self) -> int:
+        """The time at which the run was created, Unix milliseconds: the same on every replay."""
+
+
+class Agent(Protocol):
+    """Anything with a name and `act(input, memory)`; LLM agents leave acting to the loop."""
+
+    @property
+    def spec(self) -> AgentSpec:
+        """Name, kind, instructions, tools."""
+
+    async def act(self, input: Any, memory: Memory, context: RunContext) -> Any:
+        """Do the work of a code agent. Not called for `kind="llm"`."""
+
+
+class Catalogue(Protocol):
+    """The agents and tools that exist here, by name."""
+
+    @property
+    def agents(self) -> Mapping[str, Agent]:
+        """Agents by name."""
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        """Tools by name."""

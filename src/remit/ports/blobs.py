@@ -1,0 +1,15 @@
+"""What the engine asks of a blob store."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Blobs(Protocol):
+    """Content-addressed bytes: artifacts and outputs too large for a journal."""
+
+    async def put(self, data: bytes) -> str:
+        """Store and return the digest (`sha256:...`). Storing the same bytes twice is one blob."""
+
+    async def get(self, digest: str) -> bytes:
+        """The bytes, checked against the digest. Raises NotFoundError or StoreError (damaged)."""

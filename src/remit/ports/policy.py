@@ -1,0 +1,23 @@
+"""What the engine asks of policy."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from remit.core.policy import Decision, PolicyRequest, Profile
+
+
+class Policy(Protocol):
+    """Answers policy requests; pure, fast and without I/O once profiles are loaded. Default deny."""
+
+    def decide(self, request: PolicyRequest) -> Decision:
+        """The decision with reasons. Denied, but allowed with `context.approved`, means `needs_approval`.
+
+        An error inside the engine is a deny that says so. Raises ConfigError for an unknown profile.
+        """
+
+    def profile(self, name: str) -> Profile:
+        """A loaded profile. Raises ConfigError that lists the known ones."""
+
+    def profiles(self) -> tuple[str, ...]:
+        """Names of the loaded profiles."""

@@ -1,0 +1,364 @@
+"""What an author of agents, tools and packs sees.
+
+from remit import Agent, Pack, tool
+
+@tool
+def order_status(order_id: int) -> str:
+    "The status of an order."
+    ...
+
+helper = Agent("helper", instructions="Answer about orders.", tools=[order_status])
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, get_type_hints, overload
+
+import msgspec
+
+from remit.core.agent import AgentSpec
+from remit.core.errors import ConfigError, DeniedError, InputError, RemitError, ToolError
+from remit.core.message import Message
+from remit.core.provenance import Sensitivity, Trust
+from remit.core.task import Result, Task
+from remit.core.tool import Effect, Retry, Risk, ToolSpec
+from remit.ports.agents import Found, Memory, RunContext, ToolContext
+from remit.ports.model import ModelRequest
+
+__all__ = [
+    "Agent",
+    "ConfigError",
+    "DeniedError",
+    "Found",
+    "InputError",
+    "Memory",
+    "Message",
+    "ModelRequest",
+    "Pack",
+    "RemitError",
+    "Result",
+    "Rule",
+    "RunContext",
+    "Task",
+    "ToolContext",
+    "ToolError",
+    "agent",
+    "tool",
+]
+
+Rule = Callable[[ModelRequest], Message | None]
+"""One rule of the offline `rules` model: an answer to a request, or None to let the next rule try."""
+
+
+class FunctionTool:
+    """A Python function as a tool. Made by `tool`; still callable as the plain function it wraps."""
+
+    def __init__(self, function: Callable[..., Any], spec: ToolSpec, arguments: type[msgspec.Struct]) -> None:
+        self.function = function
+        self.spec = spec
+        self._arguments = arguments
+        self._context = _context_parameter(function)
+        self._is_async = inspect.iscoroutinefunction(function)
+        self._reconcile: Callable[..., Any] | None = None
+        self._facts: Callable[..., Mapping[str, Any]] | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the plain function, outside any run."""
+        return self.function(*args, **kwargs)
+
+    @property
+    def can_reconcile(self) -> bool:
+        """Whether `reconcile` was given."""
+        return self._reconcile is not None
+
+    def reconciler(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorator: `function(key)` (or `function(key, context)`) says whether the effect with this key happened, as `Found`."""
+        self._reconcile = function
+        if self.spec.effect == "plain":
+            self.spec = msgspec.structs.replace(self.spec, effect="lookup")
+        return function
+
+    def facts(self, function: Callable[..., Mapping[str, Any]]) -> Callable[..., Mapping[str, Any]]:
+        """Decorator: `function(**arguments)` gives facts for policy: `amount` in cents, `over_limit`, `count`."""
+        self._facts = function
+        return function
+
+    def context_facts(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Facts for policy about these arguments."""
+        return dict(self._facts(**arguments)) if self._facts else {}
+
+    async def call(self, arguments: dict[str, Any], context: ToolContext) -> Any:
+        """Run the function on typed arguments; a blocking function runs in a thread."""
+        values = msgspec.convert(arguments, self._arguments, strict=False)
+        kwargs = {
+            name: getattr(values, name)
+            for name in values.__struct_fields__
+            if getattr(values, name) is not msgspec.UNSET
+        }
+        if self._context:
+            kwargs[self._context] = context
+        if self._is_async:
+            answer = await self.function(**kwargs)
+        else:
+            answer = await asyncio.to_thread(self.function, **kwargs)
+        return msgspec.to_builtins(answer)
+
+    async def reconcile(self, arguments: dict[str, Any], context: ToolContext) -> Found:
+        """Ask the reconciler."""
+        if self._reconcile is None:
+            raise ToolError(f"tool `{self.spec.name}` has no `reconcile`", code="E704")
+        args = (context.idempotency_key, context)[: len(inspect.signature(self._reconcile).parameters)]
+        if inspect.iscoroutinefunction(self._reconcile):
+            found = await self._reconcile(*args)
+        else:
+            found = await asyncio.to_thread(self._reconcile, *args)
+        return found if isinstance(found, Found) else Found(found is not None, msgspec.to_builtins(found))
+
+
+@overload
+def tool(function: Callable[..., Any]) -> FunctionTool: ...
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    risk: Risk = ...,
+    effect: Effect | None = None,
+    timeout_s: float = ...,
+    retry: Retry = ...,
+    outward: bool | None = None,
+    trust: Trust = ...,
+    sensitivity: Sensitivity = ...,
+    max_output_bytes: int = ...,
+    tags: Sequence[str] = ...,
+) -> Callable[[Callable[..., Any]], FunctionTool]: ...
+def tool(
+    function: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    risk: Risk = "L0",
+    effect: Effect | None = None,
+    timeout_s: float = 30.0,
+    retry: Retry = Retry(),
+    outward: bool | None = None,
+    trust: Trust = "trusted",
+    sensitivity: Sensitivity = "internal",
+    max_output_bytes: int = 65_536,
+    tags: Sequence[str] = (),
+) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
+    """Make a function a tool. Its schema comes from its type hints, its description from its docstring.
+
+    `effect` defaults to `read` for risk L0 and to `plain` otherwise: an honest default, since a plain effect in
+    doubt is never repeated. A parameter annotated `ToolContext` is filled in and not part of the schema.
+    Raises ConfigError for a parameter without a type hint.
+    """
+
+    def make(f: Callable[..., Any]) -> FunctionTool:
+        arguments = _arguments_struct(f, name or f.__name__)
+        spec = ToolSpec(
+            name=name or f.__name__,
+            description=inspect.getdoc(f) or "",
+            input_schema=json_schema(arguments),
+            output_schema=_output_schema(f),
+            risk=risk,
+            effect=effect or ("read" if risk == "L0" else "plain"),
+            timeout_s=timeout_s,
+            retry=retry,
+            outward=(risk != "L0") if outward is None else outward,
+            trust=trust,
+            sensitivity=sensitivity,
+            max_output_bytes=max_output_bytes,
+            tags=tuple(tags),
+        )
+        return FunctionTool(f, spec, arguments)
+
+    return make(function) if function is not None else make
+
+
+class Agent:
+    """An LLM agent: instructions, a model route, tools, and agents it may delegate to."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        instructions: str,
+        tools: Sequence[FunctionTool] = (),
+        delegates: Sequence[str | Agent | CodeAgent] = (),
+        description: str = "",
+        model: str = "default",
+        output: type[Any] | dict[str, Any] | None = None,
+        max_iterations: int = 12,
+        max_tokens: int = 2048,
+        temperature: float | None = None,
+        version: str = "1",
+    ) -> None:
+        self.tools = tuple(tools)
+        self.spec = AgentSpec(
+            name=name,
+            description=description,
+            kind="llm",
+            instructions=instructions,
+            model=model,
+            tools=tuple(t.spec.name for t in tools),
+            delegates=tuple(_name(d) for d in delegates),
+            output_schema=output if isinstance(output, dict) or output is None else json_schema(output),
+            max_iterations=max_iterations,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            version=version,
+        )
+
+    async def act(self, input: Any, memory: Memory, context: RunContext) -> Any:
+        """LLM agents are driven by the loop."""
+        raise ConfigError(f"agent `{self.spec.name}` is driven by the loop and has no `act`", code="E240")
+
+
+class CodeAgent:
+    """Any object with a name and `act(input, memory)`, or a function, as an agent. Made by `agent`."""
+
+    def __init__(self, act: Callable[..., Any], spec: AgentSpec, tools: Sequence[FunctionTool]) -> None:
+        self._act = act
+        self.spec = spec
+        self.tools = tuple(tools)
+        self._arity = len(inspect.signature(act).parameters)
+
+    async def act(self, input: Any, memory: Memory, context: RunContext) -> Any:
+        """Run the author's code. Blocking code runs in a thread, with a blocking view of the context."""
+        arguments = (input, memory, context)[: self._arity]
+        if inspect.iscoroutinefunction(self._act):
+            return await self._act(*arguments)
+        blocking = (input, memory, BlockingContext(context, asyncio.get_running_loop()))[: self._arity]
+        return await asyncio.to_thread(self._act, *blocking)
+
+
+class BlockingContext:
+    """`RunContext` for blocking code: the same verbs, without await."""
+
+    def __init__(self, context: RunContext, loop: asyncio.AbstractEventLoop) -> None:
+        self._context = context
+        self._loop = loop
+        self.run_id = context.run_id
+
+    def __getattr__(self, name: str) -> Any:
+        verb = getattr(self._context, name)
+        if not inspect.iscoroutinefunction(verb):
+            return verb
+
+        def blocking(*args: Any, **kwargs: Any) -> Any:
+            return asyncio.run_coroutine_threadsafe(verb(*args, **kwargs), self._loop).result()
+
+        return blocking
+
+
+def agent(
+    thing: Any = None,
+    *,
+    name: str | None = None,
+    description: str = "",
+    tools: Sequence[FunctionTool] = (),
+    delegates: Sequence[str | Agent | CodeAgent] = (),
+    model: str = "default",
+    output: type[Any] | dict[str, Any] | None = None,
+    version: str = "1",
+) -> Any:
+    """Make an agent of a function `act(input[, memory[, context]])`, or of a class or object with `name` and `act`.
+
+    Raises ConfigError when there is nothing to call.
+    """
+
+    def make(target: Any) -> CodeAgent:
+        made = target() if inspect.isclass(target) else target
+        act = getattr(made, "act", made)
+        label = name or getattr(made, "name", None) or getattr(made, "__name__", "")
+        if not callable(act) or not label:
+            raise ConfigError(
+                f"`{target!r}` is no agent",
+                code="E241",
+                help="give it a `name` and an `act(input, memory)`, or decorate a function",
+            )
+        spec = AgentSpec(
+            name=label,
+            description=description or inspect.getdoc(made) or "",
+            kind="code",
+            model=model,
+            tools=tuple(t.spec.name for t in tools),
+            delegates=tuple(_name(d) for d in delegates),
+            output_schema=output if isinstance(output, dict) or output is None else json_schema(output),
+            version=version,
+        )
+        return CodeAgent(act, spec, tools)
+
+    return make(thing) if thing is not None else make
+
+
+class Pack:
+    """A bundle of agents and tools, with rules for the offline model and directories of policy profiles."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        agents: Sequence[Agent | CodeAgent] = (),
+        tools: Sequence[FunctionTool] = (),
+        rules: Mapping[str, Sequence[Rule]] | None = None,
+        policies: Sequence[str] = (),
+        description: str = "",
+    ) -> None:
+        self.name = name
+        self.description = description
+        self.agents = tuple(agents)
+        self.tools = tuple(dict.fromkeys([*tools, *(t for a in agents for t in a.tools)]))
+        self.rules = {agent_name: tuple(rules) for agent_name, rules in (rules or {}).items()}
+        self.policies = tuple(policies)
+
+
+def json_schema(type: Any) -> dict[str, Any]:
+    """The JSON Schema of a Python type, self-contained (`$defs` inside)."""
+    (schema,), definitions = msgspec.json.schema_components([type], ref_template="#/$defs/{name}")
+    reference = schema.get("$ref", "")
+    if reference.startswith("#/$defs/"):
+        own = definitions.pop(reference.removeprefix("#/$defs/"))
+        schema = (
+            {**own, "additionalProperties": False}
+            if own.get("type") == "object" and "properties" in own
+            else own
+        )
+    return {**schema, "$defs": definitions} if definitions else dict(schema)
+
+
+def _arguments_struct(function: Callable[..., Any], name: str) -> type[msgspec.Struct]:
+    hints = get_type_hints(function, include_extras=True)
+    fields: list[Any] = []
+    for parameter in inspect.signature(function).parameters.values():
+        if hints.get(parameter.name) is ToolContext:
+            continue
+        if parameter.name not in hints:
+            raise ConfigError(
+                f"parameter `{parameter.name}` of tool `{name}` has no type hint",
+                code="E242",
+                help="add one: the tool's JSON Schema is made from it",
+            )
+        if parameter.default is inspect.Parameter.empty:
+            fields.append((parameter.name, hints[parameter.name]))
+        else:
+            fields.append((parameter.name, hints[parameter.name], parameter.default))
+    return msgspec.defstruct(f"{name}_arguments", fields, forbid_unknown_fields=True, kw_only=True)
+
+
+def _output_schema(function: Callable[..., Any]) -> dict[str, Any] | None:
+    hint = get_type_hints(function, include_extras=True).get("return")
+    if hint is None or hint is Any:
+        return None
+    return json_schema(hint)
+
+
+def _context_parameter(function: Callable[..., Any]) -> str:
+    hints = get_type_hints(function)
+    return next((n for n, h in hints.items() if h is ToolContext and n != "return"), "")
+
+
+def _name(delegate: str | Agent | CodeAgent) -> str:
+    return delegate if isinstance(delegate, str) else delegate.spec.name

@@ -1,0 +1,1 @@
+"""HTTP in, core values through, HTTP out; one file a noun."""

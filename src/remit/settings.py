@@ -1,0 +1,140 @@
+"""The only reader of the environment: variables and `remit.toml` become one frozen object."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+from remit.core.codec import convert
+from remit.core.errors import ConfigError
+
+
+class ModelRoute(Struct, frozen=True, forbid_unknown_fields=True):
+    """A named way to a model: `provider` (rules, bedrock, anthropic, openai, ...), its model id, and what to try next."""
+
+    provider: str
+    model: str = ""
+    fallbacks: tuple[str, ...] = ()
+    max_tokens: int = 2048
+    timeout_s: float = 120.0
+
+
+class FileSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What `remit.toml` may hold."""
+
+    store: str = ""
+    packs: tuple[str, ...] = ()
+    app: str = ""
+    policies: tuple[str, ...] = ()
+    models: dict[str, ModelRoute] = {}
+    durability: Literal["normal", "full"] = "normal"
+
+
+class Settings(Struct, frozen=True):
+    """Everything that configures one Remit.
+
+    `home` holds data (`REMIT_HOME`, default `.remit`). `store` is a URL (`REMIT_STORE`): `sqlite:///path`,
+    `postgresql://...` or `memory:`. `durability`: `normal` keeps every acknowledged event through a process
+    crash and every effect's intent through power loss; `full` syncs every event (`REMIT_DURABILITY`).
+    `model` overrides every default route (`REMIT_MODEL`, `provider:model-id`, e.g. `bedrock:anthropic.claude-...`).
+    `fault` names a crash point for tests (`REMIT_FAULT`, `point` or `point:nth`): the process kills itself there.
+    """
+
+    home: Path
+    store: str
+    packs: tuple[str, ...] = ()
+    app: str = ""
+    policies: tuple[str, ...] = ()
+    models: dict[str, ModelRoute] = {}
+    durability: Literal["normal", "full"] = "normal"
+    model: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8700
+    concurrency: int = 64
+    lease_ttl_s: float = 15.0
+    log_level: str = "warning"
+    log_json: bool = False
+    region: str = "us-east-1"
+    bedrock_model_id: str = ""
+    bedrock_endpoint: str = ""
+    openai_base_url: str = "https://api.openai.com/v1"
+    anthropic_base_url: str = ""
+    openai_api_key: str = ""
+    anthropic_api_key: str = ""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    fault: str = ""
+    otel: bool = False
+    ci: bool = False
+
+
+def load(
+    environ: Mapping[str, str] | None = None, *, directory: Path | None = None, app: str = "", home: str = ""
+) -> Settings:
+    """Settings from the environment over `remit.toml` in `directory` over defaults. Raises ConfigError."""
+    env = os.environ if environ is None else environ
+    base = directory or Path.cwd()
+    file = read_file(base / "remit.toml")
+    where = Path(home or env.get("REMIT_HOME") or base / ".remit")
+    return Settings(
+        home=where,
+        store=env.get("REMIT_STORE") or file.store or f"sqlite:///{where / 'remit.db'}",
+        packs=tuple(p for p in env.get("REMIT_PACKS", "").split(",") if p) or file.packs,
+        app=app or env.get("REMIT_APP", "") or file.app,
+        policies=file.policies,
+        models=file.models,
+        durability=_durability(env.get("REMIT_DURABILITY") or file.durability),
+        model=env.get("REMIT_MODEL", ""),
+        host=env.get("REMIT_HOST", "127.0.0.1"),
+        port=_number(env, "REMIT_PORT", 8700),
+        concurrency=_number(env, "REMIT_CONCURRENCY", 64),
+        lease_ttl_s=float(_number(env, "REMIT_LEASE_TTL_S", 15)),
+        log_level=env.get("REMIT_LOG", "warning"),
+        log_json=env.get("REMIT_LOG_JSON", "") == "1",
+        region=env.get("AWS_DEFAULT_REGION") or env.get("AWS_REGION") or "us-east-1",
+        bedrock_model_id=env.get("BEDROCK_MODEL_ID", ""),
+        bedrock_endpoint=env.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME") or env.get("AWS_ENDPOINT_URL", ""),
+        openai_base_url=env.get("OPENAI_BASE_URL") or "https://api.openai.com/v1",
+        anthropic_base_url=env.get("ANTHROPIC_BASE_URL", ""),
+        openai_api_key=env.get("OPENAI_API_KEY", ""),
+        anthropic_api_key=env.get("ANTHROPIC_API_KEY", ""),
+        secrets={
+            k.removeprefix("REMIT_SECRET_").lower(): v
+            for k, v in env.items()
+            if k.startswith("REMIT_SECRET_")
+        },
+        fault=env.get("REMIT_FAULT", ""),
+        otel=env.get("REMIT_OTEL", "") == "1" or "OTEL_EXPORTER_OTLP_ENDPOINT" in env,
+        ci=env.get("CI") == "true",
+    )
+
+
+def read_file(path: Path) -> FileSettings:
+    """`remit.toml`, or defaults when there is none. Raises ConfigError that names the file and the mistake."""
+    if not path.exists():
+        return FileSettings()
+    try:
+        return convert(tomllib.loads(path.read_text()), FileSettings)
+    except Exception as error:
+        raise ConfigError(
+            f"`{path}` cannot be read: {error}", code="E201", help="see docs/reference/settings.md"
+        ) from error
+
+
+def _number(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name) or str(default)
+    if not text.isdigit():
+        raise ConfigError(
+            f"`{name}` is `{text}`, which is no whole number", code="E202", help=f"set it to e.g. {default}"
+        )
+    return int(text)
+
+
+def _durability(text: Any) -> Literal["normal", "full"]:
+    if text not in ("normal", "full"):
+        raise ConfigError(f"`REMIT_DURABILITY` is `{text}`", code="E203", help="set it to `normal` or `full`")
+    return "full" if text == "full" else "normal"

@@ -1,0 +1,1 @@
+"""For tests of agents, packs and adapters: fakes, servers and contract suites."""

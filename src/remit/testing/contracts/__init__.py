@@ -1,0 +1,1 @@
+"""Contract suites: a backend proves itself by subclassing one."""
