@@ -158,9 +158,7 @@ def _signature(value: Any) -> str:
 
 
 def _parameter(parameter: inspect.Parameter) -> str:
-    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(
-        parameter.kind, ""
-    )
+    stars = _STARS.get(int(parameter.kind), "")
     keyword = "kw:" if parameter.kind is inspect.Parameter.KEYWORD_ONLY else ""
     optional = "" if parameter.default is inspect.Parameter.empty or stars else "?"
     return f"{keyword}{stars}{parameter.name}{optional}"

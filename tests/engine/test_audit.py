@@ -69,7 +69,9 @@ def ledger() -> Ledger:
     events: list[ev.Data] = [
         ev.RunCreated(task, AgentSpec("writer"), "sha256:a", "default", "sha256:p", Budget()),
         ev.RunClaimed("w1", 1),
-        ev.ModelAnswered("m0", "rules-1", pack({"role": "assistant", "blocks": []}, contents), "tool_use", Usage()),
+        ev.ModelAnswered(
+            "m0", "rules-1", pack({"role": "assistant", "blocks": []}, contents), "tool_use", Usage()
+        ),
         ev.ToolDecided("m0.0", "c1", "draw", "sha256:d", Decision("allow", ("read-tools",))),
         ev.EffectIntended("m0.0", "key"),
         ev.EffectDone(
@@ -352,7 +354,9 @@ async def test_a_forger_with_another_key_is_caught_by_the_known_key(tmp_path: Pa
     """A whole forged file agrees with itself; the key known from elsewhere does not, nor does a kept head."""
     honest = await audit(ledger(), tmp_path).export(RUN, "acme")
     forged_ledger = ledger()
-    forged_ledger.entries[3] = Entry(3, forged_ledger.entries[3].body.replace(b"read-tools", b"all--tools"), b"")
+    forged_ledger.entries[3] = Entry(
+        3, forged_ledger.entries[3].body.replace(b"read-tools", b"all--tools"), b""
+    )
     rehash(forged_ledger)
     forged = await audit(forged_ledger, tmp_path / "forger").export(RUN, "acme")
     assert check_file(tmp_path, forged)[0] == 0

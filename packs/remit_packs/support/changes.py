@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from remit.sdk import Found, FunctionTool, ToolContext, ToolError, tool
+from remit.sdk import FunctionTool, ToolContext, ToolError, tool
 from remit_packs.support.database import Shop
 from remit_packs.support.orders import charged_cents, order_row, refunded_cents
 from remit_packs.support.shapes import Cancelled, Cents, Moved, Refunded, Words, dollars
@@ -34,7 +34,7 @@ def _cancel_order(shop: Shop) -> FunctionTool:
 
         return Cancelled(**shop.once("cancel_order", {"order_id": order_id}, context, effect))
 
-    _reconcile(cancel_order, shop)
+    cancel_order.reconciler(shop.find)
     return cancel_order
 
 
@@ -68,7 +68,7 @@ def _change_address(shop: Shop) -> FunctionTool:
         arguments = {"customer_id": customer_id, "address": address}
         return Moved(**shop.once("change_address", arguments, context, effect))
 
-    _reconcile(change_address, shop)
+    change_address.reconciler(shop.find)
     return change_address
 
 
@@ -90,7 +90,7 @@ def _issue_refund(shop: Shop) -> FunctionTool:
     def facts(order_id: int, amount_cents: int, reason: str) -> dict[str, Any]:  # noqa: ARG001  the names are the tool's
         return {"amount": amount_cents, "over_limit": amount_cents > REFUND_LIMIT_CENTS}
 
-    _reconcile(issue_refund, shop)
+    issue_refund.reconciler(shop.find)
     return issue_refund
 
 
@@ -118,10 +118,3 @@ def _refund(
         (refund_id, order_id, amount_cents, reason, context.idempotency_key, context.clock.now()),
     )
     return {"refund_id": refund_id, "order_id": order_id, "amount_cents": amount_cents, "refunded_cents": total}
-
-
-def _reconcile(target: FunctionTool, shop: Shop) -> None:
-    def reconcile(key: str) -> Found:
-        return shop.find(key)
-
-    target.reconciler(reconcile)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any, Literal
 
-from remit.sdk import Found, FunctionTool, ToolContext, ToolError, tool
+from remit.sdk import FunctionTool, ToolContext, ToolError, tool
 from remit_packs.support.customers import customer_row
 from remit_packs.support.database import Shop
 from remit_packs.support.shapes import Limit, LongText, Noted, Ticket, TicketId, Words, iso
@@ -59,7 +59,7 @@ def _create_ticket(shop: Shop) -> FunctionTool:
         arguments = {"customer_id": customer_id, "subject": subject, "text": text, "order_id": order_id}
         return TicketId(**shop.once("create_ticket", arguments, context, effect))
 
-    _reconcile(create_ticket, shop)
+    create_ticket.reconciler(shop.find)
     return create_ticket
 
 
@@ -81,7 +81,7 @@ def _add_ticket_note(shop: Shop) -> FunctionTool:
 
         return Noted(**shop.once("add_ticket_note", {"ticket_id": ticket_id, "text": text}, context, effect))
 
-    _reconcile(add_ticket_note, shop)
+    add_ticket_note.reconciler(shop.find)
     return add_ticket_note
 
 
@@ -95,10 +95,3 @@ def _ticket(row: sqlite3.Row) -> Ticket:
         status=row["status"],
         created_at=iso(row["created_at"]),
     )
-
-
-def _reconcile(target: FunctionTool, shop: Shop) -> None:
-    def reconcile(key: str) -> Found:
-        return shop.find(key)
-
-    target.reconciler(reconcile)

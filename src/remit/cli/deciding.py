@@ -19,9 +19,15 @@ from remit.cli.text import brief, lines
 
 if TYPE_CHECKING:
     from remit.bootstrap import App
-    from remit.core.approval import Approval
+    from remit.core.approval import Approval, DecisionKind
 
 CHOICES = {"a": "approve", "r": "reject", "c": "constrain", "k": "ask", "l": "leave"}
+KINDS: dict[str, DecisionKind] = {
+    "approve": "approve",
+    "reject": "reject",
+    "constrain": "constrain",
+    "ask": "request_info",
+}
 
 
 class Decider(Protocol):
@@ -49,7 +55,11 @@ class Script:
         """Approve."""
         say(paint(f"  approving {approval.tool} as `{self._actor.actor_id}`, because of --approve", "dim"))
         await app.approvals.decide(
-            approval.approval_id, approval.tenant_id, self._actor, "approve", rationale="approved by --approve"
+            approval.approval_id,
+            approval.tenant_id,
+            self._actor,
+            "approve",
+            rationale="approved by --approve",
         )
         return True
 
@@ -105,25 +115,32 @@ class AtTerminal:
             if kind:
                 return kind
 
-    async def _send(self, app: App, approval: Approval, kind: str) -> None:
+    async def _send(self, app: App, approval: Approval, choice: str) -> None:
         arguments: dict[str, Any] | None = None
         rationale = ""
+        kind = KINDS[choice]
         if kind == "constrain":
             arguments = _prompt_arguments(approval.arguments)
-        if kind == "ask":
+        if kind == "request_info":
             rationale = typer.prompt("  Your question", err=True)
-            kind = "request_info"
         else:
             rationale = typer.prompt("  Why (for the record)", err=True, default="", show_default=False)
         await app.approvals.decide(
-            approval.approval_id, approval.tenant_id, self._actor, kind, rationale=rationale, arguments=arguments
+            approval.approval_id,
+            approval.tenant_id,
+            self._actor,
+            kind,
+            rationale=rationale,
+            arguments=arguments,
         )
 
     async def _answer(self, app: App, approval: Approval) -> bool:
         say()
         say(f"  An approver asks about {approval.tool}: “{brief(approval.question, 300)}”")
         text = typer.prompt(f"  Your answer, as the requester `{self._requester}`", err=True)
-        await app.approvals.answer(approval.approval_id, approval.tenant_id, person(self._requester, ()), text)
+        await app.approvals.answer(
+            approval.approval_id, approval.tenant_id, person(self._requester, ()), text
+        )
         return True
 
 
@@ -137,7 +154,9 @@ def describe(approval: Approval) -> list[str]:
     if approval.question:
         told.append(f"asked: “{brief(approval.question, 300)}”  answered: “{brief(approval.answer, 300)}”")
     needed = f"{approval.quorum} of " if approval.quorum > 1 else ""
-    told.append(paint(f"may decide: {needed}{' or '.join(approval.approver_roles) or 'whoever policy allows'}", "dim"))
+    told.append(
+        paint(f"may decide: {needed}{' or '.join(approval.approver_roles) or 'whoever policy allows'}", "dim")
+    )
     return told
 
 

@@ -14,34 +14,49 @@ if TYPE_CHECKING:
     from remit.core.task import Result
 
 PATIENCE_S = 0.5
+ENDED = ("success", "failure")
 
 
 async def drive(app: App, run_id: str, tenant_id: str, decider: Decider, on: Screen) -> tuple[Result, Watch]:
     """Bring the run to its end, or to where a person is awaited and `decider` leaves it."""
     watch = Watch(app, run_id, tenant_id, on)
     while True:
-        result = await _work(app, run_id, tenant_id, watch)
-        if result.status in ("success", "failure"):
-            return result, watch
+        asked = await _work(app, run_id, tenant_id, watch)
         decided = False
-        for approval in await waiting(app, watch.runs, tenant_id):
+        for approval in asked:
             decided = await decider.decide(app, approval) or decided
         if not decided:
-            return result, watch
+            return await _result(app, run_id, tenant_id, asked), watch
 
 
-async def _work(app: App, run_id: str, tenant_id: str, watch: Watch) -> Result:
-    """Work until the run has a result or waits; when another worker holds it, wait for that one."""
+async def _work(app: App, run_id: str, tenant_id: str, watch: Watch) -> list[Approval]:
+    """Work until the run has ended (nothing is asked) or people are; when another worker holds it, wait for that one."""
     watch.start()
     try:
         while True:
             await app.worker.run_until_idle(root_run=run_id)
             result = await app.runs.result(run_id, tenant_id)
-            if result is not None:
-                return result
+            if result is not None and result.status in ENDED:
+                return []
+            await watch.catch_up()
+            asked = await waiting(app, watch.runs, tenant_id)
+            if asked:
+                return asked
             await asyncio.sleep(PATIENCE_S)
     finally:
         await watch.stop()
+
+
+async def _result(app: App, run_id: str, tenant_id: str, asked: list[Approval]) -> Result:
+    """The result; a run whose child waits for a person waits for that person too."""
+    from msgspec.structs import replace
+
+    result = await app.runs.result(run_id, tenant_id)
+    if result is None:
+        result = (await app.runs.view(run_id, tenant_id)).result
+    if result.status in ENDED:
+        return result
+    return replace(result, waiting_on=tuple(f"approval:{a.approval_id}" for a in asked))
 
 
 async def waiting(app: App, runs: tuple[str, ...], tenant_id: str) -> list[Approval]:

@@ -119,16 +119,15 @@ class Watch:
         self.last: EventView | None = None
         self._app = app
         self._tenant = tenant_id
-        self._root = run_id
         self._screen = on
-        self._seen: dict[str, int] = {}
+        self._seen = {run_id: -1}
         self._tasks: list[asyncio.Task[None]] = []
         self._streamed = ""
 
     @property
     def runs(self) -> tuple[str, ...]:
         """The run and its children, as far as they are known."""
-        return tuple(self._seen) or (self._root,)
+        return tuple(self._seen)
 
     def start(self) -> None:
         """Follow from where the last `stop` left off."""
@@ -142,15 +141,18 @@ class Watch:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.catch_up()
+        self._screen.close()
+
+    async def catch_up(self) -> None:
+        """Tell everything that is stored, also of children that were not known yet."""
         known = 0
         while known != len(self.runs):
             known = len(self.runs)
             for run_id in self.runs:
                 await self._drain(run_id)
-        self._screen.close()
 
     def _follow(self, run_id: str) -> None:
-        self._seen.setdefault(run_id, -1)
         self._tasks.append(asyncio.create_task(self._events(run_id)))
         self._tasks.append(asyncio.create_task(self._deltas(run_id)))
 

@@ -19,6 +19,7 @@ from remit.core.errors import ConfigError, DeniedError, InputError, RemitError
 
 FAILED, USAGE, CONFIG, DENIED, WAITING, INTERRUPTED = 1, 2, 3, 4, 5, 130
 
+
 class Guarded(TyperGroup):
     """A group of commands whose errors end in a sentence and an exit code, never in a traceback."""
 
@@ -118,7 +119,9 @@ def explain(error: RemitError) -> None:
 def unexpected(error: Exception) -> None:
     """An error that Remit did not raise on purpose."""
     say(f"{paint('error[E000]', 'bad')}: something unexpected happened: `{type(error).__name__}: {error}`")
-    say(f"{paint('help', 'name')}: run it again with REMIT_LOG=debug to see where, and report it with that output")
+    say(
+        f"{paint('help', 'name')}: run it again with REMIT_LOG=debug to see where, and report it with that output"
+    )
 
 
 def _trace(error: Exception) -> None:

@@ -41,6 +41,7 @@ class Narrator:
         self.agents: dict[str, str] = {}
         self._inputs: dict[tuple[str, str], Any] = {}
         self._tools: dict[tuple[str, str], str] = {}
+        self._workers: dict[str, str] = {}
         self._start = 0
 
     def tell(self, run_id: str, event: EventView) -> list[Line]:
@@ -64,10 +65,16 @@ class Narrator:
         if data.get("parent_run"):
             return
         objective = data["task"].get("objective") or data["task"].get("input") or ""
-        yield [("bold", agent), ("", f"  “{self.short(objective)}”" if objective else ""), ("dim", f"  {run_id}")]
+        yield [
+            ("bold", agent),
+            ("", f"  “{self.short(objective)}”" if objective else ""),
+            ("dim", f"  {run_id}"),
+        ]
 
     def _claimed(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
-        if data["epoch"] > 1:
+        before = self._workers.get(run_id)
+        self._workers[run_id] = data["worker"]
+        if before not in (None, data["worker"]):
             yield [("dim", f"taken up by worker {data['worker']} (epoch {data['epoch']})")]
 
     def _answered(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
@@ -82,7 +89,10 @@ class Narrator:
                 self._inputs[run_id, block["id"]] = block.get("input", {})
             elif block.get("type") == "text":
                 said = block["text"]
-        line: Line = [("name", "model "), ("dim", f"{data['model']} · {read:,}→{wrote:,} tokens · {money(usage.get('cost_usd'))}")]
+        line: Line = [
+            ("name", "model "),
+            ("dim", f"{data['model']} · {read:,}→{wrote:,} tokens · {money(usage.get('cost_usd'))}"),
+        ]
         yield [*line, ("dim", f" · {duration(data.get('latency_ms', 0))}")]
         if said and data["stop_reason"] == "tool_use":
             yield [("", f"  {self.short(said)}")]
@@ -102,9 +112,10 @@ class Narrator:
         yield [("name", kind), ("bold", data["tool"]), ("", f" {self.short(arguments)}")]
         decision = data["decision"]
         style = {"allow": "good", "deny": "bad"}.get(decision["verdict"], "warn")
+        word = decision["verdict"].replace("_", " ")
         by = ", ".join(decision.get("policies", ()))
-        line: Line = [("dim", "  policy "), (style, decision["verdict"].replace("_", " "))]
-        yield [*line, ("dim", f" by {by}" if by else ""), ("dim", f": {brief(decision['reason'])}" if decision.get("reason") else "")]
+        why = "" if decision["verdict"] == "allow" else f": {brief(decision.get('reason', ''), 160)}"
+        yield [("dim", "  policy "), (style, word), ("dim", (f" by {by}" if by else "") + why)]
 
     def _refused(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
         yield [("bad", f"  ✗ {data['tool']} refused: "), *_problem(data)]
@@ -112,7 +123,10 @@ class Narrator:
     def _requested(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
         asked = data["approval"]
         why = "a crash hid whether it happened" if asked.get("reason") == "in_doubt" else "waits for a person"
-        yield [("warn", f"  ⏸ {asked['tool']} ({asked['risk_level']}) {why}"), ("dim", f"  {asked['approval_id']}")]
+        yield [
+            ("warn", f"  ⏸ {asked['tool']} ({asked['risk_level']}) {why}"),
+            ("dim", f"  {asked['approval_id']}"),
+        ]
 
     def _voted(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
         vote = data["vote"]
@@ -130,7 +144,11 @@ class Narrator:
         self.totals.tool_calls += 1
         found = {"reconcile": " · found to have happened already", "person": " · confirmed by a person"}
         how = found.get(data.get("found_by", "call"), "")
-        yield [("good", "  ✓ "), ("dim", f"{duration(data.get('latency_ms', 0))}{how} · "), ("", self.short(data.get("output")))]
+        yield [
+            ("good", "  ✓ "),
+            ("dim", f"{duration(data.get('latency_ms', 0))}{how} · "),
+            ("", self.short(data.get("output"))),
+        ]
         for artifact in data.get("artifacts", ()):
             yield [("good", "  + "), ("", f"{artifact['name']} ({artifact['size']:,} bytes)")]
 

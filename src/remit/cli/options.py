@@ -8,17 +8,24 @@ import typer
 
 Tenant = Annotated[str, typer.Option("--tenant", metavar="ID", help="The tenant to act in.")]
 Home = Annotated[
-    str, typer.Option("--home", metavar="DIR", help="Where data is kept (REMIT_HOME; default .remit).", show_default=False)
+    str,
+    typer.Option(
+        "--home", metavar="DIR", help="Where data is kept (REMIT_HOME; default .remit).", show_default=False
+    ),
 ]
 AppFile = Annotated[
-    str, typer.Option("--app", metavar="FILE", help="A Python file with agents and tools.", show_default=False)
+    str,
+    typer.Option("--app", metavar="FILE", help="A Python file with agents and tools.", show_default=False),
 ]
 Packs = Annotated[
-    list[str], typer.Option("--pack", metavar="NAME", help="A pack to load; may be repeated.", show_default=False)
+    list[str],
+    typer.Option("--pack", metavar="NAME", help="A pack to load; may be repeated.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 As = Annotated[str, typer.Option("--as", metavar="NAME", help="The person who decides; never the requester.")]
-Roles = Annotated[list[str], typer.Option("--role", metavar="ROLE", help="A role of that person; may be repeated.")]
+Roles = Annotated[
+    list[str], typer.Option("--role", metavar="ROLE", help="A role of that person; may be repeated.")
+]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")]
 Cursor = Annotated[str, typer.Option("--cursor", help="Where the next page starts.", show_default=False)]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id.")]

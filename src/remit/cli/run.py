@@ -29,16 +29,28 @@ def run(
     agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name.")],
     objective: Annotated[str, typer.Argument(help="What it should achieve.", show_default=False)] = "",
     input: Annotated[
-        str, typer.Option("--input", metavar="JSON|@FILE", help="Input as JSON; `@-` reads stdin.", show_default=False)
+        str,
+        typer.Option(
+            "--input", metavar="JSON|@FILE", help="Input as JSON; `@-` reads stdin.", show_default=False
+        ),
     ] = "",
     task_id: Annotated[
-        str, typer.Option("--task-id", metavar="ID", help="Makes sending it twice harmless.", show_default=False)
+        str,
+        typer.Option("--task-id", metavar="ID", help="Makes sending it twice harmless.", show_default=False),
     ] = "",
-    profile: Annotated[str, typer.Option("--profile", metavar="NAME", help="The policy profile.")] = "default",
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="The policy profile.")
+    ] = "default",
     as_json: o.Json = False,
-    detach: Annotated[bool, typer.Option("--detach", help="Only submit; a worker elsewhere drives it.")] = False,
-    approve: Annotated[bool, typer.Option("--approve", help="Approve whatever is asked (scripts, demos).")] = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not ask; exit 5 when a person is needed.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Only submit; a worker elsewhere drives it.")
+    ] = False,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Approve whatever is asked (scripts, demos).")
+    ] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Do not ask; exit 5 when a person is needed.")
+    ] = False,
     approver: o.As = o.APPROVER,
     role: o.Roles = [o.APPROVER_ROLE],  # noqa: B006 - typer copies it
     app: o.AppFile = "",
@@ -72,7 +84,12 @@ async def watched(app: App, run_id: str, tenant: str, decider: Decider, as_json:
     try:
         result, watch = await drive(app, run_id, tenant, decider, screen())
     except BaseException:
-        say(paint(f"the run is kept: `remit runs show {run_id}`, and `remit runs resume {run_id}` goes on", "dim"))
+        say(
+            paint(
+                f"the run is kept: `remit runs show {run_id}`, and `remit runs resume {run_id}` goes on",
+                "dim",
+            )
+        )
         raise
     if as_json:
         document(result)
@@ -82,7 +99,15 @@ async def watched(app: App, run_id: str, tenant: str, decider: Decider, as_json:
 
 
 def new_task(
-    app: App, agent: str, objective: str, given: Any, tenant: str, *, task_id: str = "", profile: str = "default", session: str = ""
+    app: App,
+    agent: str,
+    objective: str,
+    given: Any,
+    tenant: str,
+    *,
+    task_id: str = "",
+    profile: str = "default",
+    session: str = "",
 ) -> Task:
     """A task from this terminal."""
     from remit.core.task import Task
@@ -110,7 +135,9 @@ def parse_input(text: str) -> Any:
             text = Path(text[1:]).read_text(encoding="utf-8")
         return json.loads(text)
     except OSError as error:
-        raise typer.BadParameter(f"cannot read `{text[1:]}`: {error.strerror}", param_hint="--input") from error
+        raise typer.BadParameter(
+            f"cannot read `{text[1:]}`: {error.strerror}", param_hint="--input"
+        ) from error
     except ValueError as error:
         raise typer.BadParameter(
             f"not JSON: {error}. Text needs quotes of its own, e.g. --input '\"hello\"'", param_hint="--input"
@@ -148,7 +175,9 @@ def conclude(result: Result, watch: Watch) -> None:
             say(f"{paint('help', 'name')}: {result.problem.help}")
     usage = result.cost_usage
     took = duration(usage.wall_s * 1000) if usage.wall_s else ""
-    say(f"{status(result.status)}{paint(' · ' + watch.narrator.totals.text() + (' · ' + took if took else ''), 'dim')}")
+    say(
+        f"{status(result.status)}{paint(' · ' + watch.narrator.totals.text() + (' · ' + took if took else ''), 'dim')}"
+    )
     if result.status == "needs_approval":
         say("it waits for a person: `remit approvals list` shows what, `remit approvals approve ID` decides")
     say(paint(f"remit runs show {result.run_id}", "dim"))

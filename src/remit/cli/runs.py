@@ -27,7 +27,9 @@ def list_(
         str, typer.Option("--status", help="running, waiting, success or failure.", show_default=False)
     ] = "",
     agent: Annotated[str, typer.Option("--agent", help="Only this agent's.", show_default=False)] = "",
-    session: Annotated[str, typer.Option("--session", help="Only this conversation's.", show_default=False)] = "",
+    session: Annotated[
+        str, typer.Option("--session", help="Only this conversation's.", show_default=False)
+    ] = "",
     limit: o.Limit = 20,
     cursor: o.Cursor = "",
     as_json: o.Json = False,
@@ -44,7 +46,14 @@ def list_(
             document(page)
             return
         rows = [
-            [i["run_id"], status(i["status"]), i["agent_id"], moment(i["start_ts"]), money(i["cost"]), brief(i["objective"], 48)]
+            [
+                i["run_id"],
+                status(i["status"]),
+                i["agent_id"],
+                moment(i["start_ts"]),
+                money(i["cost"]),
+                brief(i["objective"], 48),
+            ]
             for i in page.items
         ]
         table(["run", "status", "agent", "started", "cost", "objective"], rows)
@@ -97,7 +106,9 @@ def _print_run(view: RunView) -> None:
 
 def _print_step(step: StepView) -> None:
     took = duration(step.latency_ms) if step.latency_ms else ""
-    show(f"  {paint(step.step.ljust(8), 'dim')} {status(step.state, 9)} {step.kind.ljust(8)} {paint(step.name, 'bold')}  {paint(took, 'dim')}")
+    show(
+        f"  {paint(step.step.ljust(8), 'dim')} {status(step.state, 9)} {step.kind.ljust(8)} {paint(step.name, 'bold')}  {paint(took, 'dim')}"
+    )
     gap = " " * 21
     if step.kind != "model" and step.arguments is not None:
         show(f"{gap}in      {brief(step.arguments, 110)}")
@@ -120,7 +131,9 @@ def events(
     after: Annotated[int, typer.Option("--after", help="Only events after this number.")] = -1,
     limit: o.Limit = 500,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON: one document; with --follow, one line an event.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="JSON: one document; with --follow, one line an event.")
+    ] = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
@@ -151,14 +164,17 @@ def _print_event(event: Any, as_json: bool) -> None:
         return
     data = {k: v for k, v in event.data.items() if k != "type"}
     seq = paint(f"{event.seq:4}", "dim")
-    show(f"{seq}  {moment(event.ts)}  {event.type.ljust(18)} {paint(event.hash[:8], 'dim')}  {brief(data, 110)}")
+    show(
+        f"{seq}  {moment(event.ts)}  {event.type.ljust(18)} {paint(event.hash[:8], 'dim')}  {brief(data, 110)}"
+    )
 
 
 @app.command("verify")
 def verify(
     run_id: o.RunId,
     head: Annotated[
-        str, typer.Option("--head", metavar="SIZE:HASH", help="A head you kept elsewhere.", show_default=False)
+        str,
+        typer.Option("--head", metavar="SIZE:HASH", help="A head you kept elsewhere.", show_default=False),
     ] = "",
     as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
@@ -191,7 +207,10 @@ def verify(
 def export(
     run_id: o.RunId,
     out: Annotated[
-        str, typer.Option("--out", "-o", metavar="FILE", help="Where to write (`-`: stdout).", show_default="RUN.audit.json")
+        str,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Where to write (`-`: stdout).", show_default="RUN.audit.json"
+        ),
     ] = "",
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
@@ -224,7 +243,9 @@ def verifier() -> Path:
 @app.command("cancel")
 def cancel(
     run_id: o.RunId,
-    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "cancelled from the terminal",
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why, for the record.")
+    ] = "cancelled from the terminal",
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
@@ -240,7 +261,9 @@ def cancel(
 @app.command("resume")
 def resume(
     run_id: o.RunId,
-    detach: Annotated[bool, typer.Option("--detach", help="Only wake it; a worker elsewhere drives it.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Only wake it; a worker elsewhere drives it.")
+    ] = False,
     approver: o.As = o.APPROVER,
     role: o.Roles = [o.APPROVER_ROLE],  # noqa: B006 - typer copies it
     app_file: o.AppFile = "",

@@ -29,7 +29,9 @@ async def opened(*, home: str = "", app: str = "", packs: Sequence[str] = ()) ->
     """The program, opened and closed again."""
     from remit.bootstrap import open_app
 
-    async with open_app(settings_for(home=home, app=app, packs=packs)) as program:
+    settings = settings_for(home=home, app=app, packs=packs)
+    logging_on(settings)
+    async with open_app(settings) as program:
         yield program
 
 
@@ -57,3 +59,12 @@ def person(name: str, roles: Sequence[str]) -> Actor:
     from remit.core.task import Actor
 
     return Actor(name, tuple(roles), "cli")
+
+
+def logging_on(settings: Settings) -> None:
+    """Log to stderr: JSON lines when REMIT_LOG_JSON=1, secrets always left out."""
+    from remit.adapters.telemetry import logs
+
+    logs.configure(
+        settings.log_level, as_json=settings.log_json, known=lambda: tuple(settings.secrets.values())
+    )

@@ -25,15 +25,30 @@ MAX_DEPTH = 200
 _ROUNDS = 8
 _CLEAN_KEYS = 4096
 _BIG = 10**11
-_KINDS = ("credential", "aws_key", "provider_key", "jwt", "pem", "email", "phone", "card", "ssn", "iban", "text", "deep")
+_KINDS = (
+    "credential",
+    "aws_key",
+    "provider_key",
+    "jwt",
+    "pem",
+    "email",
+    "phone",
+    "card",
+    "ssn",
+    "iban",
+    "text",
+    "deep",
+)
 _MARKER = re.compile(rf"\[REDACTED:(?:{'|'.join(_KINDS)}):[0-9a-f]{{4}}\]")
 _NOT_MARKER = rf"(?!{_MARKER.pattern})"
 
 _SENSITIVE_KEYS = frozenset(
-    "password passwd pwd passphrase secret secretkey clientsecret apikey accesskey privatekey signingkey "
-    "encryptionkey token authtoken accesstoken refreshtoken idtoken sessiontoken bearertoken apitoken "
-    "authorization proxyauthorization cookie setcookie awssecretaccesskey awssessiontoken connectionstring "
-    "xapikey credential credentials".split()
+    """
+    password passwd pwd passphrase secret secretkey clientsecret apikey xapikey accesskey privatekey signingkey
+    encryptionkey token authtoken accesstoken refreshtoken idtoken sessiontoken bearertoken apitoken
+    authorization proxyauthorization cookie setcookie awssecretaccesskey awssessiontoken connectionstring
+    credential credentials
+    """.split()  # noqa: SIM905  (a list of forty literals would be forty lines)
 )
 _TO_LOWER = {upper: upper + 32 for upper in range(65, 91)}
 _DROP_SEPARATORS = str.maketrans("", "", "_- .")
@@ -47,9 +62,7 @@ _PROVIDER_KEY = re.compile(
 _JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]*+")
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{1,40}-----")
 _PEM_END = re.compile(r"-----END [A-Z0-9 ]{1,40}-----")
-_AUTHORIZATION = re.compile(
-    rf"(?i:bearer|basic)[ \t]{{1,4}}{_NOT_MARKER}([A-Za-z0-9._~+/=-]{{12,}}+)"
-)
+_AUTHORIZATION = re.compile(rf"(?i:bearer|basic)[ \t]{{1,4}}{_NOT_MARKER}([A-Za-z0-9._~+/=-]{{12,}}+)")
 _URL_PASSWORD = re.compile(rf"://[^\s/:@]{{0,256}}:{_NOT_MARKER}([^\s/@]{{1,1024}}+)@")
 _ASSIGNED = re.compile(
     r"(?i:passw(?:or)?d|passphrase|pwd|secret(?:[_-]?access)?(?:[_-]?key)?|key|token)"
@@ -225,7 +238,11 @@ class Redactor:
                 at, current = current.end, span
             elif span.end > current.end:
                 current = _Span(current.start, span.end, current.kind, text[current.start : span.end])
-        pieces += [text[at : current.start], self._marker(current.kind, current.identity), text[current.end :]]
+        pieces += [
+            text[at : current.start],
+            self._marker(current.kind, current.identity),
+            text[current.end :],
+        ]
         return "".join(pieces)
 
     def _marker(self, kind: str, identity: str) -> str:
@@ -241,7 +258,9 @@ def _shapes(text: str) -> Iterator[_Span]:
             found += _AWS_SECRET.finditer(text)
         yield from (_Span(m.start(), m.end(), "aws_key", m.group()) for m in found)
     if "sk-" in text or "gh" in text or "xox" in text or "k_" in text:
-        yield from (_Span(m.start(), m.end(), "provider_key", m.group()) for m in _PROVIDER_KEY.finditer(text))
+        yield from (
+            _Span(m.start(), m.end(), "provider_key", m.group()) for m in _PROVIDER_KEY.finditer(text)
+        )
     if "eyJ" in text:
         yield from (_Span(m.start(), m.end(), "jwt", m.group()) for m in _JWT.finditer(text))
     if "-----BEGIN " in text:
@@ -256,7 +275,9 @@ def _shapes(text: str) -> Iterator[_Span]:
         if "basic" in lower and "authorization" in lower:
             yield from _groups(text, _AUTHORIZATION, _places(lower, "basic"))
     if "earer" in text or "EARER" in text:
-        yield from _groups(text, _AUTHORIZATION, (at - 1 for at in _places(text.translate(_TO_LOWER), "earer") if at))
+        yield from _groups(
+            text, _AUTHORIZATION, (at - 1 for at in _places(text.translate(_TO_LOWER), "earer") if at)
+        )
 
 
 def _assigned(text: str, lower: str) -> Iterator[_Span]:
@@ -376,7 +397,11 @@ def _forms(secret: str) -> set[str]:
         letters = base64.b64encode(b"\0" * shift + data).decode()
         core = letters[(shift * 8 + 5) // 6 : (shift + len(data)) * 8 // 6]
         forms |= {core, core.replace("+", "-").replace("/", "_")}
-    return {form for form in forms if len(form) >= MIN_SECRET and not any(form in f"[REDACTED:{k}:" for k in _KINDS)}
+    return {
+        form
+        for form in forms
+        if len(form) >= MIN_SECRET and not any(form in f"[REDACTED:{k}:" for k in _KINDS)
+    }
 
 
 def _places(text: str, part: str) -> Iterator[int]:

@@ -8,11 +8,14 @@ is right. Give it the public key, and a head kept earlier, that you know **from 
 that it agrees with itself. Exit 0: all good. Exit 1: not, and the first bad event is named.
 """
 
+from __future__ import annotations
+
 import argparse
 import base64
 import hashlib
 import json
 import sys
+from typing import Any
 
 FORMAT = "remit-audit/1"
 SIGNED = ("artifacts", "exported_ts", "format", "head", "run_id", "tenant_id")
@@ -22,20 +25,23 @@ P = 2**255 - 19
 L = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
 ROOT = pow(2, (P - 1) // 4, P)
+Point = tuple[int, int, int, int]
 
 
 class Bad(Exception):
     """What is wrong."""
 
 
-def add(a, b):
+def add(a: Point, b: Point) -> Point:
+    """The sum of two points."""
     s, t = (a[1] - a[0]) * (b[1] - b[0]) % P, (a[1] + a[0]) * (b[1] + b[0]) % P
     u, v = 2 * a[3] * b[3] * D % P, 2 * a[2] * b[2] % P
     e, f, g, h = t - s, v - u, v + u, t + s
     return e * f % P, g * h % P, f * g % P, e * h % P
 
 
-def multiply(n, point):
+def multiply(n: int, point: Point) -> Point:
+    """The point added to itself `n` times."""
     total = (0, 1, 1, 0)
     while n > 0:
         if n & 1:
@@ -44,7 +50,8 @@ def multiply(n, point):
     return total
 
 
-def decompress(data):
+def decompress(data: bytes) -> Point:
+    """The point that 32 bytes stand for. Raises Bad."""
     y = int.from_bytes(data, "little")
     sign, y = y >> 255, y & (1 << 255) - 1
     x2 = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
@@ -60,7 +67,8 @@ def decompress(data):
 BASE = decompress((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
 
 
-def signature_ok(key, message, signature):
+def signature_ok(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether `signature` over `message` was made with the private half of `key`."""
     if len(key) != 32 or len(signature) != 64:
         return False
     a, r, s = decompress(key), decompress(signature[:32]), int.from_bytes(signature[32:], "little")
@@ -68,77 +76,88 @@ def signature_ok(key, message, signature):
         return False
     h = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
     left, right = multiply(s, BASE), add(r, multiply(h, a))
-    return (left[0] * right[2] - right[0] * left[2]) % P == 0 and (left[1] * right[2] - right[1] * left[2]) % P == 0
+    return (left[0] * right[2] - right[0] * left[2]) % P == 0 and (
+        left[1] * right[2] - right[1] * left[2]
+    ) % P == 0
 
 
-def once(pairs):
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object whose keys occur once: two readers must never see two values."""
     if len({k for k, _ in pairs}) != len(pairs):
         raise Bad("an object of the file has the same key twice")
     return dict(pairs)
 
 
-def check_statement(doc, public_key):
+def check_statement(doc: dict[str, Any], public_key: str) -> None:
     """The signed statement is genuine, and the file says the same things."""
     if doc.get("format") != FORMAT:
-        raise Bad("format is %r and not %r" % (doc.get("format"), FORMAT))
+        raise Bad(f"format is {doc.get('format')!r} and not {FORMAT!r}")
     statement = doc["statement"].encode()
     said = json.loads(statement, object_pairs_hook=once)
     if sorted(said) != sorted(SIGNED) or any(said[k] != doc.get(k) for k in SIGNED):
         raise Bad("the file does not say what was signed")
     if public_key and public_key.lower() != doc["public_key"].lower():
-        raise Bad("it was signed with key %s, not with the one you gave" % doc["public_key"])
+        raise Bad(f"it was signed with key {doc['public_key']}, not with the one you gave")
     if not signature_ok(bytes.fromhex(doc["public_key"]), statement, base64.b64decode(doc["signature"])):
         raise Bad("the signature is wrong")
 
 
-def check_event(doc, seq, event, before):
-    """The event at `seq` is linked to the one before it, and its contents are there; returns its hash."""
+def check_event(
+    doc: dict[str, Any], seq: int, event: dict[str, Any], before: bytes
+) -> tuple[bytes, list[str]]:
+    """The event at `seq` is linked to the one before it, and its contents are there; returns its hash and contents."""
     if event["seq"] != seq:
-        raise Bad("event %d is missing; the next one is %r" % (seq, event["seq"]))
+        raise Bad(f"event {seq} is missing; the next one is {event['seq']!r}")
     after = hashlib.sha256(before + event["body"].encode()).digest()
     if after.hex() != event["hash"]:
-        raise Bad("event %d does not match its hash: its text, its hash or its place was changed" % seq)
+        raise Bad(f"event {seq} does not match its hash: its text, its hash or its place was changed")
     body = json.loads(event["body"])
     if body["seq"] != seq:
-        raise Bad("event %d says that it is event %r" % (seq, body["seq"]))
+        raise Bad(f"event {seq} says that it is event {body['seq']!r}")
     refs = [v["ref"] for v in body["data"].values() if isinstance(v, dict) and v.get("ref") and "size" in v]
     for ref in refs:
         if ref not in doc["contents"]:
-            raise Bad("content %s of event %d is missing" % (ref, seq))
+            raise Bad(f"content {ref} of event {seq} is missing")
         check_content(ref, doc["contents"][ref], seq)
     return after, refs
 
 
-def check_content(ref, content, seq):
+def check_content(ref: str, content: dict[str, str], seq: int) -> None:
+    """The content is what its digest says."""
     data = content["text"].encode() if "text" in content else base64.b64decode(content["base64"])
     if ref != "sha256:" + hashlib.sha256(data).hexdigest():
-        raise Bad("content %s of event %d was changed" % (ref, seq))
+        raise Bad(f"content {ref} of event {seq} was changed")
 
 
-def check_chain(doc, head):
+def check_chain(doc: dict[str, Any], head: tuple[int, str] | None) -> None:
     """Every event in turn, then the head, and the head kept elsewhere if there is one."""
-    at, used = hashlib.sha256(b"remit-journal/1\n" + doc["run_id"].encode()).digest(), set()
+    at = hashlib.sha256(b"remit-journal/1\n" + doc["run_id"].encode()).digest()
+    used: set[str] = set()
     for seq, event in enumerate(doc["events"]):
         at, refs = check_event(doc, seq, event, at)
         used.update(refs)
         if head and head[0] == seq + 1 and head[1] != at.hex():
-            raise Bad("event %d or one before it is not what the head you kept covers: history was rewritten" % seq)
+            raise Bad(
+                f"event {seq} or one before it is not what the head you kept covers: history was rewritten"
+            )
     size = len(doc["events"])
     if doc["head"]["size"] != size:
-        raise Bad("event %d is missing: %d were signed, %d are here" % (size, doc["head"]["size"], size))
+        raise Bad(f"event {size} is missing: {doc['head']['size']} were signed, {size} are here")
     if doc["head"]["hash"] != at.hex():
-        raise Bad("event %d: the last hash is not the signed one" % (size - 1))
+        raise Bad(f"event {size - 1}: the last hash is not the signed one")
     if head and head[0] > size:
-        raise Bad("event %d is missing: the head you kept has %d events" % (size, head[0]))
+        raise Bad(f"event {size} is missing: the head you kept has {head[0]} events")
     if set(doc["contents"]) - used:
-        raise Bad("content %s belongs to no event" % sorted(set(doc["contents"]) - used)[0])
+        raise Bad(f"content {min(set(doc['contents']) - used)} belongs to no event")
 
 
-def main():
+def main() -> int:
+    """Verify the file named on the command line."""
     parser = argparse.ArgumentParser(description="Verify an exported Remit audit file.")
     parser.add_argument("file")
-    parser.add_argument("--public-key", default="", help="the exporter's public key (hex), known from elsewhere")
+    parser.add_argument(
+        "--public-key", default="", help="the exporter's public key (hex), known from elsewhere"
+    )
     parser.add_argument("--head", default="", metavar="SIZE:HASH", help="a head you kept earlier")
     args = parser.parse_args()
     size, _, digest = args.head.partition(":")
@@ -150,14 +169,14 @@ def main():
         check_chain(doc, (int(size), digest.lower()) if args.head else None)
         check_statement(doc, args.public_key)
     except Bad as bad:
-        print("BAD: %s" % bad)
+        print(f"BAD: {bad}")
         return 1
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        print("BAD: not a whole audit file: %s: %s" % (type(error).__name__, error))
+        print(f"BAD: not a whole audit file: {type(error).__name__}: {error}")
         return 1
-    print("GOOD: run %s, %d events, head %s" % (doc["run_id"], doc["head"]["size"], doc["head"]["hash"]))
+    print(f"GOOD: run {doc['run_id']}, {doc['head']['size']} events, head {doc['head']['hash']}")
     if not args.public_key:
-        print("note: signed by %s; compare it with the exporter's, or give --public-key" % doc["public_key"])
+        print(f"note: signed by {doc['public_key']}; compare it with the exporter's, or give --public-key")
     return 0
 
 

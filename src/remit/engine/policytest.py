@@ -1,15 +1,15 @@
 """Policy tests: cases in a file, each a question and the verdict it must get.
 
-    [[case]]                                  # TOML; the same as JSON: {"case": [{...}]} or just the list
-    name = "wires need approval"              # optional
-    principal = { tenant_id = "acme", actor_id = "mia", roles = ["clerk"], agent = "payer" }
-    action = "call_tool"
-    resource = "wire"
-    resource_attrs = { risk = "L3", outward = true }
-    labels = { untrusted = true, sensitivity = "private" }
-    context = { over_limit = false }
-    expect = "needs_approval"
-    policies = ["privileged-needs-approval"]  # optional: who must have decided
+[[case]]                                  # TOML; the same as JSON: {"case": [{...}]} or just the list
+name = "wires need approval"              # optional
+principal = { tenant_id = "acme", actor_id = "mia", roles = ["clerk"], agent = "payer" }
+action = "call_tool"
+resource = "wire"
+resource_attrs = { risk = "L3", outward = true }
+labels = { untrusted = true, sensitivity = "internal" }
+context = { over_limit = false }
+expect = "needs_approval"
+policies = ["privileged-needs-approval"]  # optional: who must have decided
 """
 
 from __future__ import annotations

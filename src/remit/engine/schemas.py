@@ -82,7 +82,9 @@ def _digest(schema: dict[str, Any]) -> str:
 
 def _invalid(why: str) -> ConfigError:
     return ConfigError(
-        f"the schema is not valid JSON Schema: {why}", code="E230", help="see https://json-schema.org/draft/2020-12"
+        f"the schema is not valid JSON Schema: {why}",
+        code="E230",
+        help="see https://json-schema.org/draft/2020-12",
     )
 
 

@@ -103,7 +103,7 @@ def operation(
     """
     responses = {status: _answer(kind, text, links) for status, (kind, text) in answers.items()}
     for status, more in (media or {}).items():
-        responses[status]["content"].update(more)
+        responses[status].setdefault("content", {}).update(more)
     wanted = {*(_ALWAYS if scope else ()), *(_WITH_BODY if body else ()), *refusals}
     responses.update({status: _refusal(status) for status in sorted(wanted)})
     extra: dict[str, Any] = {"x-remit-scope": scope or "public"}

@@ -115,11 +115,12 @@ class Recorded(Struct, frozen=True):
 
 
 class ModelServer:
-    """The server; a context manager. `requests` has what arrived, in order."""
+    """The server; a context manager. `requests` has what arrived, in order; `asked` is notified of each."""
 
     def __init__(self, *steps: Step, port: int = 0) -> None:
         self._steps: deque[Step] = deque(steps)
         self._lock = threading.Lock()
+        self.asked = threading.Condition(self._lock)
         self.closing = threading.Event()
         self.requests: list[Recorded] = []
         self._http = _Server(("127.0.0.1", port), _Handler)
@@ -131,6 +132,8 @@ class ModelServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.closing.is_set():
+            return
         self.closing.set()
         self._http.shutdown()
         self._http.server_close()
@@ -170,6 +173,7 @@ class ModelServer:
         """Record a request and give its step."""
         with self._lock:
             self.requests.append(request)
+            self.asked.notify_all()
             return self._steps.popleft() if self._steps else Status(500, message="the script is at its end")
 
 
@@ -184,6 +188,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: _Server
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from cedarpy import Entities, PolicySet, is_authorized
 from cedarpy import Decision as CedarDecision
+from cedarpy import Entities, PolicySet, is_authorized
 from msgspec.structs import replace
 
 from remit.adapters.policy import wording
@@ -87,9 +87,13 @@ class CedarPolicy:
             if second.allowed:
                 names = first.policies or second.policies
                 reason = wording.needs_approval(request, names, profile)
-                return _decision(profile, "needs_approval", names, reason, _help(request, first, profile, approval=True))
+                return _decision(
+                    profile, "needs_approval", names, reason, _help(request, first, profile, approval=True)
+                )
         reason = wording.denied(request, first.policies, profile)
-        return _decision(profile, "deny", first.policies, reason, _help(request, first, profile, approval=False))
+        return _decision(
+            profile, "deny", first.policies, reason, _help(request, first, profile, approval=False)
+        )
 
     def _ask(self, asked: Question, policies: PolicySet, *, approved: bool) -> _Answer:
         """Cedar's answer. Raises Unanswerable when there is none, or when any policy failed to evaluate."""
@@ -135,7 +139,9 @@ def _help(request: PolicyRequest, first: _Answer, profile: Profile, *, approval:
     return wording.permit_help(request, profile)
 
 
-def _decision(profile: Profile, verdict: Verdict, policies: tuple[str, ...], reason: str, help: str = "") -> Decision:
+def _decision(
+    profile: Profile, verdict: Verdict, policies: tuple[str, ...], reason: str, help: str = ""
+) -> Decision:
     return Decision(
         verdict=verdict,
         policies=policies,

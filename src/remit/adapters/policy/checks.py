@@ -56,9 +56,13 @@ def _alone(statement: _Statement) -> list[Problem]:
         return [Problem(statement.line, f"the policy that starts here cannot be read: {error}")]
     problems = []
     if not statement.id:
-        problems.append(Problem(statement.line, 'the policy has no `@id("...")`, so decisions could not name it'))
+        problems.append(
+            Problem(statement.line, 'the policy has no `@id("...")`, so decisions could not name it')
+        )
     if parsed.templates():
-        problems.append(Problem(statement.line, "a template with `?principal` or `?resource` decides nothing"))
+        problems.append(
+            Problem(statement.line, "a template with `?principal` or `?resource` decides nothing")
+        )
     return problems
 
 

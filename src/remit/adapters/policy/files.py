@@ -83,7 +83,9 @@ def _drafts(dirs: list[Path], problems: list[str]) -> dict[str, _Draft]:
     for directory in dirs:
         found = _homes(directory)
         if not found:
-            problems.append(f"{directory}:1: the directory holds no `profile.toml`, nor does one right under it")
+            problems.append(
+                f"{directory}:1: the directory holds no `profile.toml`, nor does one right under it"
+            )
         for home in found:
             draft = _draft(home, problems)
             if draft.name in drafts:
@@ -174,7 +176,8 @@ def _check_chains(drafts: dict[str, _Draft], problems: list[str]) -> None:
             seen.append(at.name)
             twice = ids.intersection(at.ids)
             problems.extend(
-                f"{draft.path / 'policy.cedar'}:1: `@id({id_})` is used in `{at.name}` too" for id_ in sorted(twice)
+                f"{draft.path / 'policy.cedar'}:1: `@id({id_})` is used in `{at.name}` too"
+                for id_ in sorted(twice)
             )
             ids.update(at.ids)
 

@@ -8,7 +8,9 @@ from remit.core.policy import PolicyRequest, Profile
 
 def quoted(text: str) -> str:
     """The text as a Cedar string literal: nothing in it can end the literal or start another line."""
-    return '"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\u{{{ord(c):x}}}" for c in text) + '"'
+    return (
+        '"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\u{{{ord(c):x}}}" for c in text) + '"'
+    )
 
 
 def subject(request: PolicyRequest, may: str) -> str:
@@ -54,10 +56,16 @@ def permit_help(request: PolicyRequest, profile: Profile) -> str:
     )
 
 
-def forbid_help(request: PolicyRequest, policies: tuple[str, ...], profile: Profile, *, approval: bool) -> str:
+def forbid_help(
+    request: PolicyRequest, policies: tuple[str, ...], profile: Profile, *, approval: bool
+) -> str:
     """The exception which, put before the `;` of each forbid named, lets exactly this through."""
-    lines = [f"// a person with role {_list(profile.approver_roles)} may approve this call"] if approval else []
-    lines.append(f"// no permit lifts a forbid; to except this, put the next line before the `;` of {_list(policies)}:")
+    lines = (
+        [f"// a person with role {_list(profile.approver_roles)} may approve this call"] if approval else []
+    )
+    lines.append(
+        f"// no permit lifts a forbid; to except this, put the next line before the `;` of {_list(policies)}:"
+    )
     lines.append(
         f"unless {{ principal == {_principal(request)} && resource == {_resource(request)} && "
         f"context.tenant == {quoted(request.principal.tenant_id)} }}"

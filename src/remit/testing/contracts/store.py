@@ -322,7 +322,10 @@ class StoreContract:
 
         def writes(number: int) -> list[Put]:
             wrong = {"rank": -1} if number == 41 else ABSENT
-            return [Put("contract_items", item(number)), Put("contract_items", item(500 + number), expect=wrong)]
+            return [
+                Put("contract_items", item(number)),
+                Put("contract_items", item(500 + number), expect=wrong),
+            ]
 
         async def advance(number: int) -> int:
             epoch = 9 if number == 77 else 0
@@ -588,7 +591,9 @@ class StoreContract:
         rich = item(1, nested={"a": [1, 2.5, None, True, "ü\x00"]}, none=None)
         await store.transact([Put("contract_items", item(1)), Put("contract_items", rich)])
         assert await store.get("contract_items", ("t", "i001")) == rich
-        await store.transact([Delete("contract_items", ("t", "i001")), Delete("contract_items", ("t", "i009"))])
+        await store.transact(
+            [Delete("contract_items", ("t", "i001")), Delete("contract_items", ("t", "i009"))]
+        )
         assert await store.get("contract_items", ("t", "i001")) is None
 
     @pytest.mark.parametrize(
@@ -660,9 +665,13 @@ class StoreContract:
         """An Add that would fall below a floor changes nothing; fields that are not there start at 0."""
         await store.declare([ENVELOPES])
         await store.transact([Put("contract_envelopes", {"envelope_id": "e", "left": 10, "note": "n"})])
-        await store.transact([Add("contract_envelopes", ("e",), {"left": -10, "used": 10}, floor={"left": 0})])
+        await store.transact(
+            [Add("contract_envelopes", ("e",), {"left": -10, "used": 10}, floor={"left": 0})]
+        )
         with pytest.raises(ConditionError):
-            await store.transact([Add("contract_envelopes", ("e",), {"left": -1, "used": 1}, floor={"left": 0})])
+            await store.transact(
+                [Add("contract_envelopes", ("e",), {"left": -1, "used": 1}, floor={"left": 0})]
+            )
         with pytest.raises(ConditionError):
             await store.transact([Add("contract_envelopes", ("e",), {"note": 1})])
         expected = {"envelope_id": "e", "left": 0, "used": 10, "note": "n"}
@@ -788,7 +797,23 @@ class StoreContract:
     async def test_order_of_integers_and_strings(self, store: Store) -> None:
         """Integers are ordered as numbers and before strings, strings by their code points."""
         await store.declare([ITEMS])
-        ranks: Sequence[Any] = [-(2**63), -10, -9, 0, 5, 40, 2**63 - 1, "", "A", "a", "aa", "b", "é", "\uffff", "😀"]
+        ranks: Sequence[Any] = [
+            -(2**63),
+            -10,
+            -9,
+            0,
+            5,
+            40,
+            2**63 - 1,
+            "",
+            "A",
+            "a",
+            "aa",
+            "b",
+            "é",
+            "\uffff",
+            "😀",
+        ]
         writes = [Put("contract_items", item(n, rank=rank)) for n, rank in enumerate(ranks)]
         await store.transact(writes[::-1])
         page = await store.query("contract_items", "rank", ())
@@ -796,7 +821,9 @@ class StoreContract:
         found = await self.pages(store, "rank", (), limit=2, descending=True)
         assert [one for page in found for one in page] == [f"i{n:03d}" for n in reversed(range(len(ranks)))]
 
-    @pytest.mark.parametrize("cursor", ["nonsense", "", "AAAA", "WzFd", "W10=", "bnVsbA==", "é", "WzEuNSwiYSJd"])
+    @pytest.mark.parametrize(
+        "cursor", ["nonsense", "", "AAAA", "WzFd", "W10=", "bnVsbA==", "é", "WzEuNSwiYSJd"]
+    )
     async def test_a_bad_cursor_is_refused(self, store: Store, cursor: str) -> None:
         """A cursor that no query returned is an InputError E103."""
         await self.fill(store, 3)
@@ -820,7 +847,9 @@ class StoreContract:
     async def test_an_index_may_change(self, store: Store) -> None:
         """An index declared anew under its name answers by its new fields."""
         await store.declare([ITEMS])
-        await store.transact([Put("contract_items", item(n, colour="red" if n % 2 else "blue")) for n in range(6)])
+        await store.transact(
+            [Put("contract_items", item(n, colour="red" if n % 2 else "blue")) for n in range(6)]
+        )
         changed = Collection(
             name=ITEMS.name, key=ITEMS.key, indexes=(Index(name="status", fields=("colour", "rank")),)
         )
@@ -856,7 +885,9 @@ class StoreContract:
         """Sizes count the bytes of events, contents and records."""
         await store.declare([ITEMS])
         empty = await store.sizes()
-        await self.start(store, "r", contents={codec.digest(b"c"): b"c"}, writes=[Put("contract_items", item(1))])
+        await self.start(
+            store, "r", contents={codec.digest(b"c"): b"c"}, writes=[Put("contract_items", item(1))]
+        )
         full = await store.sizes()
         assert all(full[name] > empty[name] for name in ("events", "contents", "records"))
 

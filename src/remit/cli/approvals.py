@@ -1,0 +1,230 @@
+"""`remit approvals`: what waits for a person, and deciding it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from remit.cli import options as o
+from remit.cli.console import document, paint, say, show, status, table
+from remit.cli.session import person, with_app
+from remit.cli.text import brief, moment, plural
+
+if TYPE_CHECKING:
+    from remit.bootstrap import App
+    from remit.core.approval import Approval, DecisionKind
+
+app = typer.Typer(
+    no_args_is_help=True, help="See what waits for a person, and decide.", rich_markup_mode=None
+)
+
+ApprovalId = Annotated[str, typer.Argument(metavar="APPROVAL", help="An approval's id.")]
+Why = Annotated[
+    str, typer.Option("--why", metavar="TEXT", help="The reason, for the record.", show_default=False)
+]
+DecisionId = Annotated[
+    str,
+    typer.Option("--decision-id", metavar="ID", help="Makes sending it twice harmless.", show_default=False),
+]
+
+
+@app.command("list")
+def list_(
+    status_: Annotated[
+        str, typer.Option("--status", help="pending, info_requested, approved, ...; `all`.")
+    ] = "pending",
+    limit: o.Limit = 50,
+    cursor: o.Cursor = "",
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """List approvals, newest first."""
+
+    async def work(program: App) -> None:
+        wanted = "" if status_ == "all" else status_
+        page = await program.approvals.list(tenant, status=wanted, limit=limit, cursor=cursor or None)
+        if as_json:
+            document(page)
+            return
+        rows = [
+            [
+                i["approval_id"],
+                status(i["status"]),
+                i["risk_level"],
+                i["tool"],
+                brief(i["arguments"], 40),
+                i["requested_by"],
+                moment(i["expires_ts"]),
+            ]
+            for i in page.items
+        ]
+        table(["approval", "status", "risk", "tool", "arguments", "asked by", "until"], rows)
+        if page.cursor:
+            say(paint(f"more: --cursor {page.cursor}", "dim"))
+
+    with_app(work, home=home)
+
+
+@app.command("show")
+def show_(
+    approval_id: ApprovalId, as_json: o.Json = False, tenant: o.Tenant = o.TENANT, home: o.Home = ""
+) -> None:
+    """Show one approval: the exact call, why it waits, and who decided what."""
+    from remit.cli.deciding import describe
+
+    async def work(program: App) -> None:
+        approval = await program.approvals.get(approval_id, tenant)
+        if as_json:
+            document(approval)
+            return
+        show(f"{approval.approval_id}  {status(approval.status)}  run {approval.run_id}")
+        for line in describe(approval):
+            show(f"  {line}")
+        show(
+            paint(
+                f"  asked {moment(approval.requested_ts)} by {approval.requested_by}, until {moment(approval.expires_ts)}",
+                "dim",
+            )
+        )
+        for vote in approval.votes:
+            reason = f": “{brief(vote.rationale, 200)}”" if vote.rationale else ""
+            show(f"  {moment(vote.decided_ts)}  {vote.kind} by {vote.approver_id}{reason}")
+
+    with_app(work, home=home)
+
+
+@app.command("approve")
+def approve(
+    approval_id: ApprovalId,
+    why: Why = "",
+    approver: o.As = o.APPROVER,
+    role: o.Roles = [o.APPROVER_ROLE],  # noqa: B006 - typer copies it
+    decision_id: DecisionId = "",
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """Let the exact call happen."""
+    _decide(approval_id, "approve", why, approver, role, decision_id, as_json, tenant, home)
+
+
+@app.command("reject")
+def reject(
+    approval_id: ApprovalId,
+    why: Why = "",
+    approver: o.As = o.APPROVER,
+    role: o.Roles = [o.APPROVER_ROLE],  # noqa: B006 - typer copies it
+    decision_id: DecisionId = "",
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """Refuse the call; the agent is told and goes on without it."""
+    _decide(approval_id, "reject", why, approver, role, decision_id, as_json, tenant, home)
+
+
+@app.command("constrain")
+def constrain(
+    approval_id: ApprovalId,
+    change: Annotated[str, typer.Argument(metavar="JSON", help="The arguments to change, as a JSON object.")],
+    why: Why = "",
+    approver: o.As = o.APPROVER,
+    role: o.Roles = [o.APPROVER_ROLE],  # noqa: B006 - typer copies it
+    decision_id: DecisionId = "",
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """Let the call happen with other arguments; those not named stay as they are."""
+    try:
+        changed = json.loads(change)
+    except ValueError as error:
+        raise typer.BadParameter(f"not JSON: {error}", param_hint="JSON") from error
+    if not isinstance(changed, dict):
+        raise typer.BadParameter(
+            "a JSON object is wanted, e.g. '{\"amount_cents\": 5000}'", param_hint="JSON"
+        )
+    _decide(approval_id, "constrain", why, approver, role, decision_id, as_json, tenant, home, changed)
+
+
+@app.command("ask")
+def ask(
+    approval_id: ApprovalId,
+    question: Annotated[str, typer.Argument(help="What you want to know first.")],
+    approver: o.As = o.APPROVER,
+    role: o.Roles = [o.APPROVER_ROLE],  # noqa: B006 - typer copies it
+    decision_id: DecisionId = "",
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """Ask the requester a question before deciding."""
+    _decide(approval_id, "request_info", question, approver, role, decision_id, as_json, tenant, home)
+
+
+@app.command("answer")
+def answer(
+    approval_id: ApprovalId,
+    text: Annotated[str, typer.Argument(help="The answer.")],
+    requester: Annotated[str, typer.Option("--as", metavar="NAME", help="Who answers.")] = o.REQUESTER,
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """Answer an approver's question; the approval is pending again."""
+
+    async def work(program: App) -> Approval:
+        return await program.approvals.answer(approval_id, tenant, person(requester, ()), text)
+
+    _say_what_follows(with_app(work, home=home), as_json)
+
+
+def _decide(
+    approval_id: str,
+    kind: DecisionKind,
+    rationale: str,
+    approver: str,
+    roles: list[str],
+    decision_id: str,
+    as_json: bool,
+    tenant: str,
+    home: str,
+    change: dict[str, Any] | None = None,
+) -> None:
+    async def work(program: App) -> Approval:
+        arguments = None
+        if change is not None:
+            arguments = {**(await program.approvals.get(approval_id, tenant)).arguments, **change}
+        actor = person(approver, roles)
+        return await program.approvals.decide(
+            approval_id,
+            tenant,
+            actor,
+            kind,
+            rationale=rationale,
+            arguments=arguments,
+            decision_id=decision_id,
+        )
+
+    _say_what_follows(with_app(work, home=home), as_json)
+
+
+def _say_what_follows(approval: Approval, as_json: bool) -> None:
+    if as_json:
+        document(approval)
+        return
+    show(f"{approval.approval_id}  {status(approval.status)}")
+    if approval.status == "info_requested":
+        say(f"the requester answers: remit approvals answer {approval.approval_id} TEXT")
+    elif approval.open:
+        missing = approval.quorum - sum(v.kind in ("approve", "constrain") for v in approval.votes)
+        say(
+            f"{plural(max(missing, 1), 'more person')} must decide"
+            if approval.votes
+            else "it is pending again"
+        )
+    else:
+        say(f"a running worker goes on by itself; without one: remit runs resume {approval.run_id}")

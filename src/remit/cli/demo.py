@@ -1,0 +1,7 @@
+"""placeholder"""
+
+import typer
+
+
+def demo() -> None:
+    """The tour."""

@@ -1,0 +1,51 @@
+"""`remit worker`: work on runs, without the API. Several may share one store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from remit.cli import options as o
+from remit.cli.console import say
+from remit.cli.session import logging_on, run_async, settings_for
+from remit.cli.text import plural
+
+
+def worker(
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="End when nothing is due.")] = False,
+    app: o.AppFile = "",
+    pack: o.Packs = [],  # noqa: B006 - typer copies it
+    fault: Annotated[
+        str,
+        typer.Option(
+            "--fault", metavar="POINT", help="Die (SIGKILL) at this point, for tests.", show_default=False
+        ),
+    ] = "",
+    home: o.Home = "",
+) -> None:
+    """Work on runs until Ctrl-C; steps in flight are finished first."""
+    settings = settings_for(home=home, app=app, packs=pack, fault=fault)
+    logging_on(settings)
+
+    async def work() -> None:
+        import asyncio
+        import signal
+
+        from remit.bootstrap import open_app
+
+        async with open_app(settings) as program:
+            if until_idle:
+                await program.worker.run_until_idle()
+                return
+            stop = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, stop.set)
+            say(
+                f"worker up: {plural(len(program.catalogue.agents), 'agent')}, data in {settings.home}; Ctrl-C stops"
+            )
+            await program.worker.serve(stop)
+            say("worker stopped; what is unfinished goes on at the next start")
+
+    run_async(work())

@@ -1,0 +1,81 @@
+"""A small real app behind the real server, for the tests; also runnable, so that a test can kill its process.
+
+    python service.py HOME PORT
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from remit import Pack, agent, open_app, tool
+from remit.bootstrap import App
+from remit.server.app import serve
+from remit.settings import Settings
+
+HOLD = "hold"
+"""While a file of this name is in the home directory, the tool `slow` does not return."""
+
+
+def pack(home: Path) -> Pack:
+    """One agent that answers, one that needs an approval, one that takes its time, one that fails, and a supervisor."""
+
+    @tool(risk="L3", effect="keyed")
+    async def pay(amount: int) -> str:
+        """Pay an amount."""
+        with (home / "paid").open("a") as ledger:
+            ledger.write(f"{amount}\n")
+        return f"paid {amount}"
+
+    @tool(effect="read", timeout_s=60)
+    async def slow() -> str:
+        """Take as long as the test wants."""
+        (home / "slow-began").touch()
+        while (home / HOLD).exists():
+            await asyncio.sleep(0.02)
+        return "done at last"
+
+    @agent
+    async def echo(input, memory, context):
+        """Says what it was given."""
+        return {"said": input}
+
+    @agent(tools=[pay])
+    async def payer(input, memory, context):
+        """Pays, when somebody lets it."""
+        return {"receipt": await context.call("pay", amount=(input or {}).get("amount", 1))}
+
+    @agent(tools=[slow])
+    async def sloth(input, memory, context):
+        """Takes its time."""
+        return {"said": await context.call("slow")}
+
+    @agent
+    async def broken(input, memory, context):
+        """Always fails."""
+        raise ValueError("secret internals")
+
+    @agent(delegates=["echo", "payer"])
+    async def chief(input, memory, context):
+        """Has the payer pay."""
+        paid = await context.delegate("payer", "pay", input={"amount": 7})
+        return {"payer": paid.result_payload}
+
+    return Pack("service", agents=[echo, payer, sloth, broken, chief])
+
+
+def app_in(home: Path) -> App:
+    """The app whose data is in `home`."""
+    settings = Settings(home=home, store=f"sqlite:///{home / 'remit.db'}", lease_ttl_s=1.0)
+    return open_app(settings, packs=[pack(home)])
+
+
+async def main(home: Path, port: int) -> None:
+    """Serve until a signal comes."""
+    async with app_in(home) as app:
+        await serve(app, port=port)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

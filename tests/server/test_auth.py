@@ -1,0 +1,187 @@
+"""Who may do what: every operation for its owner, another tenant, nobody, and a key with the wrong roles."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from remit.server.app import routes
+from remit.server.auth import ROLE_SCOPES
+
+DOCUMENT = routes().openapi()
+
+OPERATIONS = {
+    found["operationId"]: (method, path, found["x-remit-scope"])
+    for path, methods in DOCUMENT["paths"].items()
+    for method, found in methods.items()
+}
+
+BODIES = {
+    "invokeAgents": {"task": "x", "agents": ["echo"]},
+    "approveTask": {"decision": "reject"},
+    "submitRun": {"task_id": "auth-1", "agent": "echo"},
+    "cancelRun": {"reason": "x"},
+    "decideApproval": {"kind": "reject"},
+    "answerApproval": {"text": "x"},
+}
+
+GUARDED = sorted(name for name, (_, _, scope) in OPERATIONS.items() if scope != "public")
+WITH_ID = sorted(name for name in GUARDED if "{" in OPERATIONS[name][1])
+WITHOUT_SCOPE = {"read": None, "run": "bob", "decide": "ana", "audit": "ana"}
+
+
+@pytest.fixture(scope="module")
+def ids(shared, until):
+    """A task of tenant acme that waits for an approval."""
+    with shared.client("ana") as ana:
+        ana.post("/api/v1/agents/invoke", json={"task": "x", "agents": ["payer"], "task_id": "auth-wait"})
+        page = until(
+            lambda: (p := ana.get("/api/v1/agents/status/auth-wait").json())["status"] == "needs_approval" and p
+        )
+    return {"task_id": "auth-wait", "run_id": page["run_id"], "approval_id": page["approvals"][0]["approval_id"]}
+
+
+def call(client, name, ids, **options):
+    """Call an operation on the ids given."""
+    method, path, _ = OPERATIONS[name]
+    if name in BODIES:
+        options.setdefault("json", BODIES[name])
+    return client.request(method, re.sub(r"{(\w+)}", lambda m: ids[m[1]], path), **options)
+
+
+def as_problem(answer):
+    """The problem of an answer that must be one."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    found = answer.json()
+    assert {"type", "title", "status", "detail", "code", "help"} == set(found)
+    assert found["status"] == answer.status_code
+    assert found["type"] == f"urn:remit:error:{found['code']}"
+    return found
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def test_nothing_works_without_a_key(shared, ids, name):
+    """401, and how to authenticate."""
+    with shared.client() as nobody:
+        answer = call(nobody, name, ids)
+        assert as_problem(answer)["code"] == "E310"
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("key", ["remit_", "x", "remit_0123456789abcdef_" + "A" * 43, "", "remit_é"])
+@pytest.mark.parametrize("header", ["Authorization", "X-API-Key"])
+def test_a_wrong_key_is_no_key(shared, header, key):
+    """Whatever is wrong with it, the answer is the same."""
+    with shared.client() as nobody:
+        value = (f"Bearer {key}" if header == "Authorization" else key).encode()
+        answer = nobody.get("/api/v1/runs", headers={header: value})
+        assert (answer.status_code, as_problem(answer)["code"]) == (401, "E310")
+
+
+def test_both_headers_work_and_the_url_does_not(shared):
+    """A key in a URL would end up in logs."""
+    key = shared.keys["vera"]
+    with shared.client() as client:
+        assert client.get("/api/v1/runs", headers={"X-API-Key": key}).status_code == 200
+        assert client.get("/api/v1/runs", headers={"Authorization": f"bearer {key}"}).status_code == 200
+        assert client.get("/api/v1/runs", params={"api_key": key, "token": key}).status_code == 401
+
+
+def test_a_revoked_key_stops_working_at_once(shared):
+    """The next request is refused."""
+    made = shared.run(shared.app.keys.create("acme", "eve", ["viewer"]))
+    with shared.client() as client:
+        headers = {"X-API-Key": made.secret}
+        assert client.get("/api/v1/runs", headers=headers).status_code == 200
+        shared.run(shared.app.keys.revoke(made.key_id))
+        assert client.get("/api/v1/runs", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize("name", WITH_ID)
+def test_another_tenants_ids_look_unknown(shared, ids, name):
+    """The answer to another tenant's id is, but for the id, the answer to one that never existed."""
+    unknown = {"task_id": "never-was", "run_id": "run_" + "0" * 26, "approval_id": "apr_" + "0" * 26}
+    with shared.client("zoe") as zoe:
+        theirs, nobodys = call(zoe, name, ids), call(zoe, name, unknown)
+        assert theirs.status_code == nobodys.status_code == 404
+        text = theirs.text
+        for kind, value in ids.items():
+            text = text.replace(value, unknown[kind])
+        assert text == nobodys.text
+        assert as_problem(theirs)["code"] == as_problem(nobodys)["code"] == "E104"
+
+
+def test_lists_show_only_the_tenants_own(shared, ids):
+    """Another tenant's administrator sees nothing of it."""
+    with shared.client("zoe") as zoe:
+        assert zoe.get("/api/v1/runs").json()["items"] == []
+        assert zoe.get("/api/v1/approvals", params={"status": ""}).json()["items"] == []
+
+
+@pytest.mark.parametrize("name", [n for n in GUARDED if OPERATIONS[n][2] != "read"])
+def test_a_key_without_the_scope_is_refused(shared, ids, name):
+    """403 E320, and the roles that would do."""
+    scope = OPERATIONS[name][2]
+    with shared.client(WITHOUT_SCOPE[scope]) as client:
+        answer = call(client, name, ids)
+        assert (answer.status_code, as_problem(answer)["code"]) == (403, "E320")
+        openers = [role for role, opened in ROLE_SCOPES.items() if scope in opened]
+        assert all(f"`{role}`" in answer.json()["help"] for role in openers)
+
+
+@pytest.mark.parametrize("name", [n for n in GUARDED if OPERATIONS[n][2] == "read"])
+def test_a_viewer_may_look(shared, ids, name):
+    """Every reading operation works for the tenant's own."""
+    with shared.client("vera") as vera:
+        assert call(vera, name, ids).status_code == 200
+
+
+def test_the_owner_may_do_everything(shared, ids, until):
+    """Every writing operation works for the tenant's administrator, in an order that makes sense."""
+    with shared.client("adam") as adam:
+        for name in ("invokeAgents", "submitRun", "resumeRun", "exportRun"):
+            assert call(adam, name, ids).status_code in (200, 202), name
+        asked = call(adam, "decideApproval", ids, json={"kind": "request_info", "rationale": "why?"})
+        assert asked.status_code == 200, asked.text
+        assert call(adam, "answerApproval", ids).status_code == 200
+        assert call(adam, "approveTask", {**ids}).status_code == 200
+        assert call(adam, "cancelRun", ids).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"tenant_id": "zeta"},
+        {"tenant_id": None},
+        {"actor_context": {"actor_id": "bob"}},
+        {"actor_context": {"roles": ["admin"]}},
+        {"actor_context": "bob"},
+    ],
+)
+@pytest.mark.parametrize("name", sorted(BODIES))
+def test_a_body_cannot_say_who_is_calling(shared, ids, name, claim):
+    """A tenant or an actor other than the key's is refused, whatever the operation."""
+    with shared.client("adam") as adam:
+        answer = call(adam, name, ids, json={**BODIES[name], **claim})
+        assert (answer.status_code, as_problem(answer)["code"]) == (422, "E105")
+
+
+def test_a_body_may_repeat_what_the_key_says(shared):
+    """The same tenant and actor are accepted and change nothing."""
+    with shared.client("ana") as ana:
+        body = {"task_id": "auth-2", "agent": "echo", "tenant_id": "acme"}
+        body["actor_context"] = {"actor_id": "ana", "roles": ["operator"]}
+        assert ana.post("/api/v1/runs", json=body).status_code == 202
+
+
+def test_every_operation_names_its_scope_and_refusals():
+    """What is published is what is enforced: 401 and 403 wherever a key is needed."""
+    for name in GUARDED:
+        method, path, scope = OPERATIONS[name]
+        found = DOCUMENT["paths"][path][method]
+        assert scope in {"read", "run", "decide", "audit"}, name
+        assert {"401", "403", "500"} <= set(found["responses"]), name
+        assert found["security"], name
+    assert {n for n in OPERATIONS if n not in GUARDED} == {"health", "ready", "metrics"}
