@@ -18,6 +18,7 @@ from remit.adapters.model.rules import RulesModel
 from remit.adapters.policy.cedar import CedarPolicy
 from remit.adapters.policy.files import load_profiles
 from remit.adapters.secrets.mapping import MappingSecrets
+from remit.adapters.secrets.salt import load_salt
 from remit.adapters.signing.ed25519 import Ed25519Signer
 from remit.adapters.telemetry.many import ManyTelemetry
 from remit.adapters.telemetry.prometheus import PrometheusTelemetry
@@ -259,10 +260,11 @@ def open_telemetry(settings: Settings) -> Telemetry:
 def _redactors(policy: Policy, secrets: Secrets, settings: Settings) -> Callable[[str], Redactor]:
     known = (*secrets.known(), *(k for k in (settings.openai_api_key, settings.anthropic_api_key) if k))
     made: dict[str, Redactor] = {}
+    salt = load_salt(settings.home / "redaction.salt")
 
     def of(profile: str) -> Redactor:
         if profile not in made:
-            made[profile] = Redactor(known, policy.profile(profile).redact)
+            made[profile] = Redactor(known, policy.profile(profile).redact, salt=salt)
         return made[profile]
 
     return of

@@ -108,7 +108,7 @@ class Site:
             for name, (tenant, roles) in KEYS.items():
                 if name not in self.keys:
                     self.keys[name] = (await self.app.keys.create(tenant, name, roles)).secret
-            await serve(self.app, port=self.port, stop=self._stop)
+            await serve(self.app, port=self.port, stop=self._stop, grace_s=1.0)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def pack(home: Path) -> Pack:
     @agent(tools=[pay])
     async def payer(input, memory, context):
         """Pays, when somebody lets it."""
-        return {"receipt": await context.call("pay", amount=(input or {}).get("amount", 1))}
+        return {"receipt": await context.call("pay", amount=input.get("amount", 1))}
 
     @agent(tools=[slow])
     async def sloth(input, memory, context):

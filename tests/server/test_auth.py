@@ -35,7 +35,7 @@ WITHOUT_SCOPE = {"read": None, "run": "bob", "decide": "ana", "audit": "ana"}
 def ids(shared, until):
     """A task of tenant acme that waits for an approval."""
     with shared.client("ana") as ana:
-        ana.post("/api/v1/agents/invoke", json={"task": "x", "agents": ["payer"], "task_id": "auth-wait"})
+        ana.post("/api/v1/agents/invoke", json={"task": "x", "agents": ["payer"], "context": {}, "task_id": "auth-wait"})
         page = until(
             lambda: (p := ana.get("/api/v1/agents/status/auth-wait").json())["status"] == "needs_approval" and p
         )
@@ -75,7 +75,7 @@ def test_nothing_works_without_a_key(shared, ids, name):
 def test_a_wrong_key_is_no_key(shared, header, key):
     """Whatever is wrong with it, the answer is the same."""
     with shared.client() as nobody:
-        value = (f"Bearer {key}" if header == "Authorization" else key).encode()
+        value = (f"Bearer {key}".strip() if header == "Authorization" else key).encode()
         answer = nobody.get("/api/v1/runs", headers={header: value})
         assert (answer.status_code, as_problem(answer)["code"]) == (401, "E310")
 

@@ -105,7 +105,7 @@ async def test_every_error_is_a_problem(error, status):
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert "hunter2" not in answer.text
-    assert answer.json()["code"] == ("E900" if isinstance(error, ValueError) else error.code)
+    assert answer.json()["code"] == ("E900" if status == 500 else error.code)
 
 
 def test_a_failed_run_hides_the_inside(shared, until):

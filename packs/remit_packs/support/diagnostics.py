@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from remit_packs.support.shapes import Verdict
@@ -72,8 +73,15 @@ UNCLEAR = Fault("", (), "unclear", "returns-and-refunds", "The fault table has n
 
 def diagnose(category: str, symptom: str) -> Fault:
     """The first line of the table that fits, or UNCLEAR."""
-    text = f" {symptom.lower()}"
+    text = _plain(symptom)
     for fault in FAULTS:
         if fault.category in ("", category) and all(f" {word}" in text for word in fault.words):
             return fault
     return UNCLEAR
+
+
+def _plain(symptom: str) -> str:
+    """Lower case words with a space before each; what was *not* tried is left out."""
+    text = re.sub(r"n['’]t\b", " not", symptom.lower())
+    text = " " + " ".join(re.findall(r"[a-z0-9]+", text))
+    return re.sub(r" (not|never)( yet)? (descal|reset)\w*", "", text)

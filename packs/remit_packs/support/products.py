@@ -10,6 +10,8 @@ from remit.sdk import FunctionTool, ToolError, tool
 from remit_packs.support.database import Shop
 from remit_packs.support.shapes import Limit, Product, Recommendation, Words, dollars
 
+_COMMON = frozenset("and any are can for from has have her his like need new not one our that the thi with you your".split())
+
 _BOUGHT_TOGETHER = """
 SELECT other.product_id, count(*) FROM order_lines mine JOIN order_lines other USING (order_id)
 WHERE mine.product_id = ? AND other.product_id <> mine.product_id GROUP BY other.product_id
@@ -101,8 +103,9 @@ def _product(row: sqlite3.Row) -> Product:
 
 
 def _score(row: sqlite3.Row, query: str) -> int:
-    name, category, about = row["name"].lower(), row["category"], row["description"].lower()
-    score = 0
-    for word in {w.rstrip("s") for w in re.findall(r"[a-z0-9-]{3,}", query.lower())}:
-        score += 3 * (word in name) + 3 * (word in category) + (word in about)
-    return score
+    words, name = _words(query), _words(row["name"])
+    return 3 * len(words & name) + 3 * len(words & _words(row["category"])) + len(words & _words(row["description"]))
+
+
+def _words(text: str) -> set[str]:
+    return {word.rstrip("s") for word in re.findall(r"[a-z0-9-]{3,}", text.lower())} - _COMMON

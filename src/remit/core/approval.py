@@ -53,6 +53,7 @@ class Approval(Struct, frozen=True):
     approver_roles: tuple[str, ...] = ()
     quorum: int = 1
     reason: ApprovalReason = "policy"
+    profile: str = "default"
     explanation: str = ""
     idempotency_key: str = ""
     status: ApprovalStatus = "pending"

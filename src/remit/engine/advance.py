@@ -48,13 +48,16 @@ class Engine:
         lease = await self.kit.store.lease(run_id, self.kit.worker_id, ttl_ms=ttl_ms)
         if lease is None:
             return "busy"
+        outcome: Outcome | None = None
         try:
-            return await self._hold(lease)
+            outcome = await self._hold(lease)
         except FencedError:
-            return "lost"
+            outcome = "lost"
         finally:
-            with contextlib.suppress(RemitError):
-                await self.kit.store.release(lease)
+            if outcome != "ended":  # the last append gave the lease back
+                with contextlib.suppress(RemitError):
+                    await self.kit.store.release(lease)
+        return outcome
 
     async def _hold(self, lease: Lease) -> Outcome:
         run, head = await loading.load(self.kit.store, lease.run_id)
@@ -257,7 +260,7 @@ class Advance:
         """The last event, the record, the parent's signal and the tenant's envelope, in one transaction."""
         payload = self.recorder.clean(finished.payload)
         data = ev.RunFinished(finished.status, self.recorder.pack(payload), finished.problem)
-        self.recorder.note(data, durable=True)
+        self.recorder.note(data)
         writes: list[Write] = [self._record(finished.status, finished.ts, ())]
         start = self.run.start
         if start.parent_run:

@@ -65,7 +65,7 @@ class Approvals:
             known = next((v for v in approval.votes if v.decision_id == decision_id), None)
             if known is not None:
                 return self._same(approval, known, actor, kind)
-            self._authorise(approval, actor)
+            self._authorise(approval, tenant_id, actor)
             clean = self._check(approval, actor, kind, rationale, arguments)
             vote = Vote(
                 decision_id, actor.actor_id, kind, self._clean(rationale), self._kit.clock.now(), clean
@@ -135,14 +135,14 @@ class Approvals:
         return self._constrained(approval, arguments)
 
     def _constrained(self, approval: Approval, arguments: dict[str, Any]) -> dict[str, Any]:
-        clean: dict[str, Any] = self._kit.redactor("default").value(arguments)
+        clean: dict[str, Any] = self._kit.redactor(approval.profile).value(arguments)
         tool = self._kit.catalogue.tools.get(approval.tool)
         problems = Validator(tool.spec.input_schema).problems(clean) if tool else ()
         if problems:
             raise InputError(f"the edited arguments do not fit `{approval.tool}`: {problems[0]}", code="E107")
         return clean
 
-    def _authorise(self, approval: Approval, actor: Actor) -> None:
+    def _authorise(self, approval: Approval, tenant_id: str, actor: Actor) -> None:
         if actor.actor_id == approval.requested_by:
             raise DeniedError(
                 "nobody approves their own request", code="E311", help="ask somebody with an approver role"
@@ -156,13 +156,14 @@ class Approvals:
             )
         decision = self._kit.policy.decide(
             PolicyRequest(
-                Principal(approval.tenant_id, actor.actor_id, actor.roles),
+                Principal(tenant_id, actor.actor_id, actor.roles),
                 "approve",
                 approval.tool,
                 {"risk": approval.risk_level, "tenant_id": approval.tenant_id},
                 Labels(),
                 approval.arguments,
                 {"requester_is_approver": actor.actor_id == approval.requested_by},
+                approval.profile,
             )
         )
         if decision.verdict != "allow":

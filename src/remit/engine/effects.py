@@ -46,6 +46,7 @@ class Recorder:
         self._writes: list[Write] = []
         self._durable = False
         self._dead: Exception | None = None
+        self._soon: set[asyncio.Task[None]] = set()
 
     @property
     def head(self) -> bytes:
@@ -111,6 +112,18 @@ class Recorder:
                 raise
             self._stored = entries[-1].seq if entries else seq
             self._hit("after:append:", names)
+
+    def flush_soon(self) -> None:
+        """Flush when the event loop next turns, or with whatever is flushed before then."""
+        task = asyncio.ensure_future(self.flush())
+        self._soon.add(task)
+        task.add_done_callback(self._flushed)
+
+    def _flushed(self, task: asyncio.Task[None]) -> None:
+        # A failure ended the recorder: whoever writes next is told.
+        self._soon.discard(task)
+        if not task.cancelled():
+            task.exception()
 
     async def _append(
         self,

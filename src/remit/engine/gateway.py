@@ -36,6 +36,9 @@ from remit.ports.agents import Tool
 from remit.ports.model import ModelRequest
 from remit.ports.store import ABSENT, Put, Write
 
+FACTS = frozenset({"amount", "count", "over_limit"})
+"""What a tool may tell policy about the arguments of a call."""
+
 
 class Parked(BaseException):
     """The run must wait: no thread is held, and its agent is called again when there is an answer.
@@ -220,12 +223,12 @@ class Gateway:
         context: dict[str, Any] = {"approved": approved, "declared": True}
         if tool is not None and kind == "tool":
             try:
-                context.update(tool.context_facts(arguments))
+                facts = tool.context_facts(arguments)
             except Exception as error:
-                return Decision(
-                    "deny",
-                    reason=self.recorder.clean(f"the facts of `{spec.name}` cannot be computed: {error}"),
-                )
+                why = f"the facts of `{spec.name}` cannot be computed: {error}"
+                return Decision("deny", reason=self.recorder.clean(why))
+            # A tool speaks of its arguments only: whether a call is approved is not for it to say.
+            context.update({name: value for name, value in facts.items() if name in FACTS})
         limit = self.run.task.constraints.max_risk
         if limit is not None and spec.risk > limit:
             return Decision(
@@ -323,6 +326,7 @@ class Gateway:
             approver_roles=decision.approver_roles or self.profile.approver_roles,
             quorum=max(decision.quorum, self.profile.quorum),
             reason=reason,
+            profile=self.run.start.profile,
             explanation=why,
             idempotency_key=idempotency_key(self.run.run_id, step, spec.name, arguments),
         )
@@ -511,7 +515,12 @@ class Gateway:
         known = self.run.steps.get(step_id)
         attempt = known.attempt + 1 if known else 1
         note = NOTHING if request_note is None else self.recorder.pack(request_note)
-        await self.recorder.record(ev.ModelAsked(step_id, route, len(self.run.messages), attempt, hold, note))
+        self.recorder.note(ev.ModelAsked(step_id, route, len(self.run.messages), attempt, hold, note))
+        if hold.cost_usd:
+            await self.recorder.flush()
+        else:
+            # A call that costs nothing loses nothing: its intent need not be waited for.
+            self.recorder.flush_soon()
         self.recorder.crash("before:model")
         return await self._answer(step_id, route, request)
 

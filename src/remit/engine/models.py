@@ -160,7 +160,11 @@ class _Trail:
         """The last error, as what the caller sees."""
         last = self.error or ModelError("no model was asked", code="E606")
         error = AskError(
-            last.message, code=last.code, help=last.help, retryable=last.retryable, retry_after_s=last.retry_after_s
+            last.message,
+            code=last.code,
+            help=last.help,
+            retryable=last.retryable,
+            retry_after_s=last.retry_after_s,
         )
         error.usage = self.spent or Usage()
         error.tries = self.tries

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from remit.core import event as ev
+from remit.core.approval import Approval
 from remit.core.budget import tighten
 from remit.core.codec import digest_of, encode, plain
 from remit.core.errors import (
@@ -37,6 +38,7 @@ from remit.ports.store import Entry, Page, Signal, tail
 HISTORY_MESSAGES = 40
 Events = list[EventView]
 Entries = list[Entry]
+Approvals = list[Approval]
 
 
 class Runs:
@@ -163,8 +165,26 @@ class Runs:
     async def result(self, run_id: str, tenant_id: str) -> Result | None:
         """The result; None while the run works. A run that waits for a person has one: `needs_approval` or `needs_info`."""
         run, _ = await loading.load(self._kit.store, run_id, tenant_id)
-        waits = any(a.open for a in run.approvals.values()) and bool(run.waiting_on)
-        return result_of(run) if run.finished is not None or waits else None
+        if run.finished is not None:
+            return result_of(run)
+        asked = await self._asked(run) if run.waiting_on else []
+        if not asked:
+            return None
+        questions = all(a.status == "info_requested" for a in asked)
+        return replace(
+            result_of(run),
+            status="needs_info" if questions else "needs_approval",
+            waiting_on=tuple(f"approval:{a.approval_id}" for a in asked),
+        )
+
+    async def _asked(self, run: Run) -> Approvals:
+        """What people are asked by a run and by the children it waits for, at any depth."""
+        asked = [a for a in run.approvals.values() if a.open]
+        for step in run.children:
+            if await self._kit.store.head(step.child_run) is not None:
+                child, _ = await loading.load(self._kit.store, step.child_run)
+                asked += await self._asked(child)
+        return asked
 
     async def list(
         self,
@@ -189,9 +209,7 @@ class Runs:
             "agent_run", index, equals, descending=True, limit=limit, cursor=cursor
         )
 
-    async def events(
-        self, run_id: str, tenant_id: str, *, after: int = -1, limit: int = 500
-    ) -> list[EventView]:
+    async def events(self, run_id: str, tenant_id: str, *, after: int = -1, limit: int = 500) -> Events:
         """Events after seq `after`, at most `limit`. Raises NotFoundError."""
         await self._mine(run_id, tenant_id)
         entries = await self._kit.store.read(run_id, after=after, limit=limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import MutableMapping
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -24,7 +25,7 @@ from remit.server import agents, approvals, health, problems, runs, schemas
 HOST = "127.0.0.1"
 PORT = 8700
 
-GRACE_S = 10
+GRACE_S = 10.0
 """Seconds that open requests and the work in hand get to finish when the server stops."""
 
 COMPONENTS: tuple[type[Any], ...] = (
@@ -138,8 +139,15 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-async def serve(app: App, host: str = HOST, port: int = PORT, *, stop: asyncio.Event | None = None) -> None:
-    """Run API and worker until a signal comes or `stop` is set; then finish what is in hand.
+async def serve(
+    app: App,
+    host: str = HOST,
+    port: int = PORT,
+    *,
+    stop: asyncio.Event | None = None,
+    grace_s: float = GRACE_S,
+) -> None:
+    """Run API and worker until a signal comes or `stop` is set; then finish what is in hand, for `grace_s` at most.
 
     Work that is cut off by the stop is taken up by the next start: the journal is the run. If either half fails,
     both stop, and the failure is raised.
@@ -152,23 +160,32 @@ async def serve(app: App, host: str = HOST, port: int = PORT, *, stop: asyncio.E
         log_config=None,
         access_log=False,
         lifespan="off",
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_graceful_shutdown=max(1, round(grace_s)),
         server_header=False,
         date_header=True,
     )
     server = Server(config, stopping)
     async with asyncio.TaskGroup() as group:
-        group.create_task(_work(app, stopping))
+        group.create_task(_work(app, stopping, grace_s))
         group.create_task(_answer(server, stopping))
         await stopping.wait()
         server.should_exit = True
 
 
-async def _work(app: App, stopping: asyncio.Event) -> None:
+async def _work(app: App, stopping: asyncio.Event, grace_s: float) -> None:
+    working = asyncio.create_task(app.worker.serve(stopping))
+    stopped = asyncio.create_task(stopping.wait())
     try:
-        await app.worker.serve(stopping)
+        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working}, timeout=grace_s)
     finally:
         stopping.set()
+        stopped.cancel()
+        if not working.done():
+            log.warning("work in hand did not finish within %s s; the next start takes it up", grace_s)
+            working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
 
 
 async def _answer(server: Server, stopping: asyncio.Event) -> None:

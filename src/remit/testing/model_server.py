@@ -199,7 +199,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         step = self.server.owner.take(Recorded(self.path, headers, body))
         format = _format(self.path)
-        stream = self.path.endswith("/converse-stream") or (isinstance(body, dict) and bool(body.get("stream")))
+        stream = self.path.endswith("/converse-stream") or (
+            isinstance(body, dict) and bool(body.get("stream"))
+        )
         match step:
             case Status():
                 self._refuse(step, format)
@@ -215,7 +217,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._partial(pieces, format, stream, step.keep)
                 self._cut(stream and step.neatly)
             case StreamError():
-                self._partial([*_pieces(Turn("begun"), format)[:3], _error_event(step, format)], format, True, 1.0)
+                self._partial(
+                    [*_pieces(Turn("begun"), format)[:3], _error_event(step, format)], format, True, 1.0
+                )
                 self._cut(neatly=True)
             case Turn() if stream:
                 self._partial(_pieces(step, format), format, True, 1.0)
@@ -313,8 +317,12 @@ def _error_body(kind: str, message: str, format: Format) -> Any:
 
 def _error_event(step: StreamError, format: Format) -> bytes:
     if format == "bedrock":
-        kind = {"overloaded": "serviceUnavailableException", "rate": "throttlingException"}.get(step.kind, step.kind)
-        return event_message({":message-type": "exception", ":exception-type": kind}, {"message": step.message})
+        kind = {"overloaded": "serviceUnavailableException", "rate": "throttlingException"}.get(
+            step.kind, step.kind
+        )
+        return event_message(
+            {":message-type": "exception", ":exception-type": kind}, {"message": step.message}
+        )
     kinds = {"overloaded": "overloaded_error", "rate": "rate_limit_error"} if format == "anthropic" else {
         "overloaded": "server_error", "rate": "rate_limit_exceeded"
     }  # fmt: skip
@@ -344,7 +352,9 @@ def _inlined(template: Any, calls: tuple[Call, ...]) -> bytes:
     """JSON with each call's raw arguments in place of `@INPUT0`: as an object where JSON of any kind, else as a string."""
     text = json.dumps(template)
     for place, call in enumerate(calls):
-        text = text.replace(f'"@INPUT{place}"', call.arguments if _is_json(call.arguments) else json.dumps(call.arguments))
+        text = text.replace(
+            f'"@INPUT{place}"', call.arguments if _is_json(call.arguments) else json.dumps(call.arguments)
+        )
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -381,7 +391,8 @@ def _openai_body(turn: Turn) -> bytes:
         message["reasoning_content"] = turn.thinking
     if turn.calls:
         message["tool_calls"] = [
-            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}} for c in turn.calls
+            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
+            for c in turn.calls
         ]
     choice = {"index": 0, "message": message, "finish_reason": _openai_stop(turn)}
     body = {"id": "c", "object": "chat.completion", "model": turn.model, "choices": [choice]}
@@ -400,7 +411,9 @@ def _openai_pieces(turn: Turn) -> Iterator[bytes]:
         yield chunk({"content": piece})
     for index, call in enumerate(turn.calls):
         function = {"name": call.name, "arguments": ""}
-        yield chunk({"tool_calls": [{"index": index, "id": call.id, "type": "function", "function": function}]})
+        yield chunk(
+            {"tool_calls": [{"index": index, "id": call.id, "type": "function", "function": function}]}
+        )
         for piece in _split(call.arguments, turn.piece):
             yield chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
     yield chunk({}, _openai_stop(turn))
@@ -450,7 +463,10 @@ def _anthropic_blocks(turn: Turn) -> Iterator[tuple[dict[str, Any], list[dict[st
     if turn.redacted:
         yield {"type": "redacted_thinking", "data": turn.redacted}, []
     if turn.text:
-        yield {"type": "text", "text": ""}, [{"type": "text_delta", "text": p} for p in _split(turn.text, turn.piece)]
+        yield (
+            {"type": "text", "text": ""},
+            [{"type": "text_delta", "text": p} for p in _split(turn.text, turn.piece)],
+        )
     for call in turn.calls:
         inputs = [{"type": "input_json_delta", "partial_json": p} for p in _split(call.arguments, turn.piece)]
         yield {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}, inputs
@@ -490,9 +506,13 @@ def _bedrock_usage(tokens: Tokens) -> dict[str, int]:
 def _bedrock_body(turn: Turn) -> bytes:
     content: list[dict[str, Any]] = []
     if turn.thinking or turn.signature:
-        content.append({"reasoningContent": {"reasoningText": {"text": turn.thinking, "signature": turn.signature}}})
+        content.append(
+            {"reasoningContent": {"reasoningText": {"text": turn.thinking, "signature": turn.signature}}}
+        )
     if turn.redacted:
-        content.append({"reasoningContent": {"redactedContent": base64.b64encode(turn.redacted.encode()).decode()}})
+        content.append(
+            {"reasoningContent": {"redactedContent": base64.b64encode(turn.redacted.encode()).decode()}}
+        )
     if turn.text:
         content.append({"text": turn.text})
     for place, call in enumerate(turn.calls):
@@ -509,10 +529,15 @@ def _bedrock_body(turn: Turn) -> bytes:
 def _bedrock_blocks(turn: Turn) -> Iterator[tuple[dict[str, Any] | None, list[dict[str, Any]]]]:
     """Each block's start (only tool calls have one) and its deltas."""
     if turn.thinking or turn.signature:
-        deltas: list[dict[str, Any]] = [{"reasoningContent": {"text": p}} for p in _split(turn.thinking, turn.piece)]
+        deltas: list[dict[str, Any]] = [
+            {"reasoningContent": {"text": p}} for p in _split(turn.thinking, turn.piece)
+        ]
         yield None, [*deltas, {"reasoningContent": {"signature": turn.signature}}]
     if turn.redacted:
-        yield None, [{"reasoningContent": {"redactedContent": base64.b64encode(turn.redacted.encode()).decode()}}]
+        yield (
+            None,
+            [{"reasoningContent": {"redactedContent": base64.b64encode(turn.redacted.encode()).decode()}}],
+        )
     if turn.text:
         yield None, [{"text": p} for p in _split(turn.text, turn.piece)]
     for call in turn.calls:

@@ -33,16 +33,30 @@ class TestAnthropic(ModelContract):
         """Turns are merged, results come first, foreign reasoning is dropped, one's own goes back unchanged."""
         conversation = (
             user("Look"),
-            Message("user", (Image("image/png", "sha256:x"), Document("application/pdf", "sha256:x", "a.pdf"))),
+            Message(
+                "user", (Image("image/png", "sha256:x"), Document("application/pdf", "sha256:x", "a.pdf"))
+            ),
             Message(
                 "assistant",
-                (Thinking("hm", "SIG"), Thinking("foreign"), Thinking("", "redacted:R"), Text(" "), ToolUse("c1", "t", {}, "{bad")),
+                (
+                    Thinking("hm", "SIG"),
+                    Thinking("foreign"),
+                    Thinking("", "redacted:R"),
+                    Text(" "),
+                    ToolUse("c1", "t", {}, "{bad"),
+                ),
             ),
             Message("user", (Text("so?"), ToolResult("c1", [1], is_error=True))),
         )
-        asked = ModelRequest("claude", conversation, "Be brief.", (ToolSpec("t", "Tool.", {}),), 99, 0.5, {"type": "object"})
+        asked = ModelRequest(
+            "claude", conversation, "Be brief.", (ToolSpec("t", "Tool.", {}),), 99, 0.5, {"type": "object"}
+        )
         model = AnthropicModel(
-            base_url=server.anthropic_url, api_key=SECRET, blobs=Blobs(), prompt_cache=True, extra={"metadata": {"user_id": "u"}}
+            base_url=server.anthropic_url,
+            api_key=SECRET,
+            blobs=Blobs(),
+            prompt_cache=True,
+            extra={"metadata": {"user_id": "u"}},
         )
         server.script(Turn("done"))
         await model.ask(asked)
@@ -52,7 +66,11 @@ class TestAnthropic(ModelContract):
         assert got.headers["x-api-key"] == SECRET
         first, second, third = got.body.pop("messages")
         assert [block["type"] for block in first["content"]] == ["text", "image", "document"]
-        assert first["content"][1]["source"] == {"type": "base64", "media_type": "image/png", "data": "REFUQQ=="}
+        assert first["content"][1]["source"] == {
+            "type": "base64",
+            "media_type": "image/png",
+            "data": "REFUQQ==",
+        }
         assert second["content"] == [
             {"type": "thinking", "thinking": "hm", "signature": "SIG"},
             {"type": "redacted_thinking", "data": "R"},
@@ -83,7 +101,11 @@ class TestAnthropic(ModelContract):
         """A conversation with tool blocks is refused when no tool is declared."""
         model = self.make(server, SECRET)
         server.script(Turn("ok"))
-        past = (user("x"), Message("assistant", (ToolUse("c", "old", {}),)), Message("user", (ToolResult("c", "r"),)))
+        past = (
+            user("x"),
+            Message("assistant", (ToolUse("c", "old", {}),)),
+            Message("user", (ToolResult("c", "r"),)),
+        )
         await model.ask(ModelRequest("claude", past))
         await model.close()
         assert [tool["name"] for tool in server.requests[0].body["tools"]] == ["old"]
@@ -101,7 +123,9 @@ class TestAnthropic(ModelContract):
             await self.make(server, "").ask(request())
         assert caught.value.code == "E610"
 
-    async def test_a_missing_client_says_what_to_install(self, server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_a_missing_client_says_what_to_install(
+        self, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The exact line."""
         monkeypatch.setitem(sys.modules, "anthropic", None)
         with pytest.raises(ConfigError) as caught:

@@ -17,6 +17,9 @@ from remit.testing.model_server import ModelServer, Status, Turn
 boto3 = pytest.importorskip("boto3", reason='pip install "remit[bedrock]"')
 
 
+SESSION = boto3.Session("AKIA0123456789ABCDEF", SECRET)  # shared: it caches the service descriptions
+
+
 class Blobs:
     async def put(self, data: bytes) -> str:
         return "sha256:x"
@@ -34,28 +37,59 @@ class Blobs:
         ("amazon.nova-pro-v1:0", "ap-southeast-2", "", "apac.amazon.nova-pro-v1:0"),
         ("anthropic.claude-x", "sa-east-1", "", "global.anthropic.claude-x"),
         ("us.anthropic.claude-x", "eu-west-1", "", "us.anthropic.claude-x"),
-        ("arn:aws:bedrock:eu-west-1:1:inference-profile/p", "eu-west-1", "", "arn:aws:bedrock:eu-west-1:1:inference-profile/p"),
+        (
+            "arn:aws:bedrock:eu-west-1:1:inference-profile/p",
+            "eu-west-1",
+            "",
+            "arn:aws:bedrock:eu-west-1:1:inference-profile/p",
+        ),
         ("amazon.titan-text", "eu-west-1", "", "amazon.titan-text"),
         ("anthropic.claude-x", "eu-west-1", "global.anthropic.claude-y", "global.anthropic.claude-y"),
     ],
 )
-def test_the_region_chooses_the_inference_profile(model: str, region: str, override: str, called: str) -> None:
+def test_the_region_chooses_the_inference_profile(
+    model: str, region: str, override: str, called: str
+) -> None:
     """C6: by geography, and BEDROCK_MODEL_ID wins."""
     assert inference_profile(model, region, override) == called
 
 
 class TestBedrock(ModelContract):
     def make(self, server: ModelServer, secret: str) -> BedrockModel:
-        return BedrockModel(region="eu-west-1", endpoint_url=server.bedrock_url, session=boto3.Session("AKIA0123456789ABCDEF", secret))
+        session = SESSION if secret == SECRET else boto3.Session("AKIA0123456789ABCDEF", secret)
+        return BedrockModel(region="eu-west-1", endpoint_url=server.bedrock_url, session=session)
 
     async def test_a_request_on_the_wire(self, server: ModelServer) -> None:
         """Converse's own words; the profile is in the path; results come first; foreign reasoning is dropped."""
         conversation = (
-            Message("user", (Text("Look"), Image("image/png", "sha256:x"), Document("application/pdf", "sha256:x", "q/1: a.pdf"))),
-            Message("assistant", (Thinking("hm", "SIG"), Thinking("foreign"), Thinking("", "redacted:UkVE"), ToolUse("c1", "t", {}, "{bad"))),
+            Message(
+                "user",
+                (
+                    Text("Look"),
+                    Image("image/png", "sha256:x"),
+                    Document("application/pdf", "sha256:x", "q/1: a.pdf"),
+                ),
+            ),
+            Message(
+                "assistant",
+                (
+                    Thinking("hm", "SIG"),
+                    Thinking("foreign"),
+                    Thinking("", "redacted:UkVE"),
+                    ToolUse("c1", "t", {}, "{bad"),
+                ),
+            ),
             Message("user", (Text("so?"), ToolResult("c1", [1], is_error=True))),
         )
-        asked = ModelRequest("anthropic.claude", conversation, "Be brief.", (ToolSpec("t", "Tool.", {}),), 99, 0.5, {"type": "object"})
+        asked = ModelRequest(
+            "anthropic.claude",
+            conversation,
+            "Be brief.",
+            (ToolSpec("t", "Tool.", {}),),
+            99,
+            0.5,
+            {"type": "object"},
+        )
         model = BedrockModel(
             region="us-east-1",
             endpoint_url=server.bedrock_url,
@@ -72,7 +106,9 @@ class TestBedrock(ModelContract):
         (got,) = server.requests
         assert got.path == "/model/us.anthropic.claude/converse"
         first, second, third = got.body.pop("messages")
-        assert first["content"][2] == {"document": {"name": "q 1 a pdf", "format": "pdf", "source": {"bytes": "REFUQQ=="}}}
+        assert first["content"][2] == {
+            "document": {"name": "q 1 a pdf", "format": "pdf", "source": {"bytes": "REFUQQ=="}}
+        }
         assert second["content"] == [
             {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "SIG"}}},
             {"reasoningContent": {"redactedContent": "UkVE"}},
@@ -87,8 +123,23 @@ class TestBedrock(ModelContract):
         assert got.body == {
             "inferenceConfig": {"maxTokens": 99, "temperature": 0.5},
             "system": [{"text": "Be brief."}, point],
-            "toolConfig": {"tools": [{"toolSpec": {"name": "t", "description": "Tool.", "inputSchema": {"json": {"type": "object"}}}}]},
-            "outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"name": "answer", "schema": '{"type":"object"}'}}}},
+            "toolConfig": {
+                "tools": [
+                    {
+                        "toolSpec": {
+                            "name": "t",
+                            "description": "Tool.",
+                            "inputSchema": {"json": {"type": "object"}},
+                        }
+                    }
+                ]
+            },
+            "outputConfig": {
+                "textFormat": {
+                    "type": "json_schema",
+                    "structure": {"jsonSchema": {"name": "answer", "schema": '{"type":"object"}'}},
+                }
+            },
             "guardrailConfig": {"guardrailIdentifier": "g", "guardrailVersion": "1"},
             "additionalModelRequestFields": {"thinking": {"type": "adaptive"}},
         }
@@ -104,7 +155,9 @@ class TestBedrock(ModelContract):
         """However well they parse."""
         from remit.testing.model_server import Call
 
-        reply, _ = await self.ask(server, Turn("", calls=(Call("c", "t", "{}"),), stop="malformed_tool_use"), mode)
+        reply, _ = await self.ask(
+            server, Turn("", calls=(Call("c", "t", "{}"),), stop="malformed_tool_use"), mode
+        )
         assert [use.malformed for use in reply.message.tool_uses] == ["{}"]
 
     @pytest.mark.parametrize("stop", ["guardrail_intervened", "content_filtered"])
@@ -123,21 +176,35 @@ class TestBedrock(ModelContract):
         """Converse refuses tool blocks without a tool configuration."""
         model = self.make(server, SECRET)
         server.script(Turn("ok"))
-        past = (user("x"), Message("assistant", (ToolUse("c", "old", {}),)), Message("user", (ToolResult("c", "r"),)))
+        past = (
+            user("x"),
+            Message("assistant", (ToolUse("c", "old", {}),)),
+            Message("user", (ToolResult("c", "r"),)),
+        )
         await model.ask(ModelRequest("anthropic.claude", past))
         await model.close()
         assert server.requests[0].body["toolConfig"]["tools"][0]["toolSpec"]["name"] == "old"
 
-    async def test_a_missing_client_says_what_to_install(self, server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_a_missing_client_says_what_to_install(
+        self, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The exact line."""
         monkeypatch.setitem(sys.modules, "boto3", None)
         with pytest.raises(ConfigError) as caught:
             await BedrockModel(region="eu-west-1", endpoint_url=server.bedrock_url).ask(request())
         assert (caught.value.code, caught.value.help) == ("E210", 'pip install "remit[bedrock]"')
 
-    async def test_missing_credentials_say_what_to_do(self, server: ModelServer, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    async def test_missing_credentials_say_what_to_do(
+        self, server: ModelServer, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+    ) -> None:
         """E610 from boto3's own chain."""
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE"):
+        for name in (
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_PROFILE",
+            "AWS_SESSION_TOKEN",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+        ):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         monkeypatch.setenv("AWS_CONFIG_FILE", f"{tmp_path}/none")

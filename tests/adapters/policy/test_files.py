@@ -117,7 +117,7 @@ def test_the_schema_is_enforced_with_the_line_of_the_mistake(tmp_path: Path) -> 
 )
 def test_settings_are_checked(tmp_path: Path, toml: str, message: str) -> None:
     """Types, ranges, names and chains."""
-    with pytest.raises(ConfigError, match="policy|profile") as raised:
+    with pytest.raises(ConfigError, match=r"policy|profile") as raised:
         load_profiles([write(tmp_path / "p", toml)])
     assert message in raised.value.message
 

@@ -171,10 +171,12 @@ class AnthropicModel:
     async def _exchange(self, request: ModelRequest, on_delta: OnDelta | None) -> ModelReply:
         files = await attachments(self._blobs, request.messages)
         body = self._body(request, files)
+        named = {key: body.pop(key) for key in ("model", "max_tokens", "messages")}
         if on_delta is not None:
-            body["stream"] = True
+            named["stream"] = True
         create = self._clients.get().messages.with_streaming_response.create
-        async with create(**body, timeout=request.timeout_s) as response:
+        # the rest goes as it is: which of it the client knows by name changes from version to version
+        async with create(**named, extra_body=body, timeout=request.timeout_s) as response:
             assembler = Assembler(self._who, request, on_delta)
             if response.headers.get("content-type", "").startswith("text/event-stream"):
                 return await self._streamed(response.iter_bytes(), request, assembler)
@@ -201,9 +203,7 @@ class AnthropicModel:
             body["output_config"] = {"format": {"type": "json_schema", "schema": request.output_schema}}
         if self._prompt_cache:
             _mark_for_cache(body)
-        if self._extra:
-            body["extra_body"] = self._extra
-        return body
+        return body | self._extra
 
     async def _streamed(self, chunks: Any, request: ModelRequest, assembler: Assembler) -> ModelReply:
         usage = _Usage()
@@ -242,7 +242,9 @@ class AnthropicModel:
             return failures.not_understood(self._who, str(error))
         if name in ("RemoteProtocolError", "ReadError", "DecodingError", "StreamClosed", "CloseError"):
             return failures.cut_short(self._who)  # of httpx or httpx2, whichever the client uses
-        return ModelError(f"the call of anthropic failed (`{name}`)", help="report this with the version of `anthropic`")
+        return ModelError(
+            f"the call of anthropic failed (`{name}`)", help="report this with the version of `anthropic`"
+        )
 
 
 def _vendor() -> ModuleType:
@@ -353,7 +355,9 @@ def _block(block: Block, files: Mapping[str, bytes]) -> dict[str, Any] | None:
         return result | {"is_error": True} if block.is_error else result
     if isinstance(block, Image):
         return {"type": "image", "source": _source(block, files)}
-    return {"type": "document", "source": _source(block, files)} | ({"title": block.name} if block.name else {})
+    return {"type": "document", "source": _source(block, files)} | (
+        {"title": block.name} if block.name else {}
+    )
 
 
 def _thinking(block: Thinking) -> dict[str, Any] | None:

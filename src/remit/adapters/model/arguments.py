@@ -31,7 +31,7 @@ def _strict(text: str) -> dict[str, Any]:
     if text.count("{") + text.count("[") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         raise ValueError("too deep")
     msgspec.json.decode(text)  # no NaN, no lone surrogates, no trailing text, no number out of range
-    value = json.loads(text, object_pairs_hook=_no_duplicates)
+    value = json.loads(text, object_pairs_hook=_no_duplicates, parse_int=_int64)
     if not isinstance(value, dict):
         raise ValueError("not an object")
     msgspec.json.encode(value)  # whatever goes into the journal must be writable
@@ -43,6 +43,14 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("duplicate key")
     return found
+
+
+def _int64(text: str) -> int:
+    """Decoders differ on larger integers: some make floats of them, and a journal must read back what it wrote."""
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
+        raise ValueError("integer out of range")
+    return value
 
 
 def _depth(text: str) -> int:

@@ -80,7 +80,11 @@ class Assembler:
             if block is not None:
                 blocks.append(block)
         calls = any(isinstance(b, ToolUse) for b in blocks)
-        if not calls and stop != "refusal" and not any(isinstance(b, Text) and b.text.strip() for b in blocks):
+        if (
+            not calls
+            and stop != "refusal"
+            and not any(isinstance(b, Text) and b.text.strip() for b in blocks)
+        ):
             raise failures.empty(self._who, usage, cut=stop == "max_tokens")
         message = Message("assistant", _unique(blocks, len(self._request.messages)))
         if usage.tokens == 0:

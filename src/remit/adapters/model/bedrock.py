@@ -328,7 +328,10 @@ class BedrockModel:
             )  # fmt: skip
         if name in ("EndpointConnectionError", "ProxyConnectionError", "SSLError", "ConnectionError"):
             return failures.unreachable(self._who, name)
-        if isinstance(error, msgspec.DecodeError | RecursionError | ValueError) or name == "ResponseParserError":
+        if (
+            isinstance(error, msgspec.DecodeError | RecursionError | ValueError)
+            or name == "ResponseParserError"
+        ):
             return failures.not_understood(self._who, f"`{name}`")
         # what remains comes from a connection or event stream that broke: closed, incomplete, bad checksum
         return failures.cut_short(self._who, f" (`{name}`)")

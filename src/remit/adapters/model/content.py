@@ -82,4 +82,6 @@ async def _load(blobs: Blobs | None, digest: str) -> bytes:
         return await blobs.get(digest)
     except RemitError as error:
         reason = error.message
-    raise ModelError(f"the attachment `{digest}` cannot be read: {reason}", code="E602", help="attach it again")
+    raise ModelError(
+        f"the attachment `{digest}` cannot be read: {reason}", code="E602", help="attach it again"
+    )

@@ -29,7 +29,9 @@ from remit.core.errors import ModelError
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """The largest answer that is read; a larger one is E608."""
 
-_KEY_LIKE = re.compile(r"(?i)\b(?:sk|pk|rk|key|gsk|xai)-[\w*.-]{6,}|\b(?:AKIA|ASIA)[A-Z0-9]{12,}|bearer\s+\S+")
+_KEY_LIKE = re.compile(
+    r"(?i)\b(?:sk|pk|rk|key|gsk|xai)-[\w*.-]{6,}|\b(?:AKIA|ASIA)[A-Z0-9]{12,}|bearer\s+\S+"
+)
 _NOT_MODEL = re.compile(r"(?i)model identifier is invalid|model .{0,200}(?:not found|does not exist)")
 _QUOTA = ("insufficient_quota", "billing", "credit balance")
 
@@ -69,10 +71,14 @@ def refused(
     text = redact(said, who.secrets)
     said_it = f": {text}" if text else ""
     if status in (401, 403):
-        return ModelError(f"{who.name} refuses the credentials ({status}){said_it}", code="E610", help=who.key_help)
+        return ModelError(
+            f"{who.name} refuses the credentials ({status}){said_it}", code="E610", help=who.key_help
+        )
     if status == 404 or (status == 400 and _NOT_MODEL.search(said)):
         return ModelError(
-            f"{who.name} does not know the model `{model}` ({status}){said_it}", code="E611", help=who.model_help
+            f"{who.name} does not know the model `{model}` ({status}){said_it}",
+            code="E611",
+            help=who.model_help,
         )
     if status == 429:
         return _limited(who, text, said_it, retry_after_s)
@@ -85,17 +91,23 @@ def refused(
         )  # fmt: skip
     if 300 <= status < 400:
         return ModelError(
-            f"{who.name} redirects ({status})", code="E602", help="check `base_url`: redirects are not followed"
+            f"{who.name} redirects ({status})",
+            code="E602",
+            help="check `base_url`: redirects are not followed",
         )
     return ModelError(
-        f"{who.name} refuses the request ({status}){said_it}", code="E602", help="change what the message names"
+        f"{who.name} refuses the request ({status}){said_it}",
+        code="E602",
+        help="change what the message names",
     )
 
 
 def _limited(who: Provider, text: str, said_it: str, retry_after_s: float | None) -> ModelError:
     if any(word in text for word in _QUOTA):
         return ModelError(
-            f"the quota at {who.name} is used up (429){said_it}", code="E601", help="add credit or use another provider"
+            f"the quota at {who.name} is used up (429){said_it}",
+            code="E601",
+            help="add credit or use another provider",
         )
     return ModelError(
         f"{who.name} limits the rate (429){said_it}", code="E601", retryable=True, retry_after_s=retry_after_s,
@@ -106,7 +118,10 @@ def _limited(who: Provider, text: str, said_it: str, retry_after_s: float | None
 def timed_out(who: Provider, detail: str = "") -> ModelError:
     """E606: nothing came in time."""
     return ModelError(
-        f"{who.name} did not answer in time{detail}", code="E606", retryable=True, help="raise the route's `timeout_s`"
+        f"{who.name} did not answer in time{detail}",
+        code="E606",
+        retryable=True,
+        help="raise the route's `timeout_s`",
     )
 
 
@@ -130,7 +145,9 @@ def cut_short(who: Provider, detail: str = "", usage: Usage | None = None) -> Mo
 def too_large(who: Provider) -> ModelError:
     """E608: over `MAX_ANSWER_BYTES`."""
     return ModelError(
-        f"the answer of {who.name} is larger than 8 MB", code="E608", help="lower `max_tokens`, or check `base_url`"
+        f"the answer of {who.name} is larger than 8 MB",
+        code="E608",
+        help="lower `max_tokens`, or check `base_url`",
     )
 
 

@@ -331,7 +331,10 @@ def _part(block: Block, files: Mapping[str, bytes]) -> dict[str, Any] | None:
         return None
     if block.media_type.startswith("text/"):
         return {"type": "text", "text": f"{block.name}\n{files[block.digest].decode('utf-8', 'replace')}"}
-    return {"type": "file", "file": {"filename": block.name or "document", "file_data": _data_url(block, files)}}
+    return {
+        "type": "file",
+        "file": {"filename": block.name or "document", "file_data": _data_url(block, files)},
+    }
 
 
 def _data_url(block: Image | Document, files: Mapping[str, bytes]) -> str:

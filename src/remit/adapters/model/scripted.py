@@ -24,7 +24,9 @@ class ScriptedModel:
     starts again at its end; else asking past the end raises ModelError E620.
     """
 
-    def __init__(self, replies: Iterable[Scripted], *, cycle: bool = False, provider: str = "scripted") -> None:
+    def __init__(
+        self, replies: Iterable[Scripted], *, cycle: bool = False, provider: str = "scripted"
+    ) -> None:
         self._replies = list(replies)
         self._cycle = cycle
         self._provider = provider
@@ -61,7 +63,9 @@ class ScriptedModel:
         self.requests.append(request)
         if self._given >= len(self._replies) and not (self._cycle and self._replies):
             raise ModelError(
-                f"the script ended after {len(self._replies)} replies", code="E620", help="write another reply"
+                f"the script ended after {len(self._replies)} replies",
+                code="E620",
+                help="write another reply",
             )
         reply = self._replies[self._given % len(self._replies)]
         self._given += 1
@@ -92,7 +96,11 @@ def _reply(raw: Any) -> Scripted:
     if isinstance(raw, dict) and set(raw) == {"error"}:
         told = msgspec.convert(raw["error"], _Error)
         return ModelError(
-            told.message, code=told.code, help=told.help, retryable=told.retryable, retry_after_s=told.retry_after_s
+            told.message,
+            code=told.code,
+            help=told.help,
+            retryable=told.retryable,
+            retry_after_s=told.retry_after_s,
         )
     return msgspec.convert(raw, str | Message)
 

@@ -38,7 +38,11 @@ SECRET = "sk-test-0123456789abcdefSECRET"
 MODES = ["whole", "streamed"]
 TOOL = ToolSpec("look_up", "Looks up.", {"type": "object", "properties": {"id": {"type": "integer"}}})
 TWO_CALLS = Turn(
-    "I look.", calls=(Call("c1", "look_up", '{"id": 1, "deep": {"a": ["é", null]}}'), Call("c2", "look_up", '{"id": 2}'))
+    "I look.",
+    calls=(
+        Call("c1", "look_up", '{"id": 1, "deep": {"a": ["é", null]}}'),
+        Call("c2", "look_up", '{"id": 2}'),
+    ),
 )
 STATUSES: list[tuple[Status, str, bool, float | None]] = [
     (Status(429), "E601", True, None),
@@ -68,28 +72,108 @@ def malformed_arguments() -> list[str]:
         '{"a": {"b": {"c": [1, 2, [3, [4]]]}}, "ключ": "значение"}',
     )
     cases = [text[:end] for text in whole for end in range(1, len(text))]
-    around = ["x", "}", "{}", " trailing text", "\nDone.", ",", "null", "\x00", "\u2028", "```", "]", ";", "//c"]
+    around = [
+        "x",
+        "}",
+        "{}",
+        " trailing text",
+        "\nDone.",
+        ",",
+        "null",
+        "\x00",
+        "\u2028",
+        "```",
+        "]",
+        ";",
+        "//c",
+    ]
     cases += [text + tail for text in whole for tail in around]
-    cases += [head + text for text in whole for head in ("x", "{", "[", "```json\n", "Sure: ", "\ufeff", "\x00", "=")]
-    cases += ["null", "true", "false", "0", "-1", "3.14", '"text"', '"{}"', "[]", '[{"id": 1}]', "[[]]", '""', "undefined"]
+    cases += [
+        head + text
+        for text in whole
+        for head in ("x", "{", "[", "```json\n", "Sure: ", "\ufeff", "\x00", "=")
+    ]
+    cases += [
+        "null",
+        "true",
+        "false",
+        "0",
+        "-1",
+        "3.14",
+        '"text"',
+        '"{}"',
+        "[]",
+        '[{"id": 1}]',
+        "[[]]",
+        '""',
+        "undefined",
+    ]
     keys = ("id", "", "é", "\\u0069d", "__proto__", "a b")
     cases += [f'{{"{key}": 1, "x": 2, "{key}": 3}}' for key in keys]
     cases += ['{"a": {"id": 1, "id": 1}}', '{"a": [{"id": 1, "id": 2}]}', '{"id": 1, "\\u0069d": 2}']
-    numbers = ("NaN", "Infinity", "-Infinity", "1e999", "-1e999", "01", "+1", ".5", "1.", "0x1F", "1_000", "--1", "1e")
+    numbers = (
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e999",
+        "-1e999",
+        "01",
+        "+1",
+        ".5",
+        "1.",
+        "0x1F",
+        "1_000",
+        "--1",
+        "1e",
+    )
     cases += [f'{{"n": {number}}}' for number in numbers] + [f'{{"n": [0, {number}]}}' for number in numbers]
     cases += [f'{{"n": {"9" * digits}}}' for digits in (40, 400, 5000)]
-    cases += ['{"t": "\\ud800"}', '{"t": "\\udc00x"}', '{"\\ud83d": 1}', '{"t": "\\x41"}', '{"t": "\\u12"}', '{"t": "\t"}']
-    cases += ["{'a': 1}", "{a: 1}", '{"a": 1,}', '{"a" 1}', '{"a": }', '{,"a": 1}', '{"a": None}', '{"a": True}', "{1: 2}"]
-    cases += ['{"a": 1 /* c */}', '{"a": 1} // c', '{"a": `x`}', "<a>1</a>", "a=1&b=2", "id: 1", "{{}}", "{[]}", "{]", "[}"]
+    cases += [
+        '{"t": "\\ud800"}',
+        '{"t": "\\udc00x"}',
+        '{"\\ud83d": 1}',
+        '{"t": "\\x41"}',
+        '{"t": "\\u12"}',
+        '{"t": "\t"}',
+    ]
+    cases += [
+        "{'a': 1}",
+        "{a: 1}",
+        '{"a": 1,}',
+        '{"a" 1}',
+        '{"a": }',
+        '{,"a": 1}',
+        '{"a": None}',
+        '{"a": True}',
+        "{1: 2}",
+    ]
+    cases += [
+        '{"a": 1 /* c */}',
+        '{"a": 1} // c',
+        '{"a": `x`}',
+        "<a>1</a>",
+        "a=1&b=2",
+        "id: 1",
+        "{{}}",
+        "{[]}",
+        "{]",
+        "[}",
+    ]
     for depth in (65, 100, 1000, 10_000, 100_000):
-        cases += ['{"a":' * depth + "1" + "}" * depth, '{"a":' + "[" * depth + "]" * depth + "}", '{"a":' * depth]
+        cases += [
+            '{"a":' * depth + "1" + "}" * depth,
+            '{"a":' + "[" * depth + "]" * depth + "}",
+            '{"a":' * depth,
+        ]
     cases += ['{"t": "' + "x" * 1_000_000, '{"t": "' + "x" * 1_000_000 + '"} y']
     return cases
 
 
 def request(timeout_s: float = 10.0, **fields: Any) -> ModelRequest:
     """A small request with one tool."""
-    return ModelRequest("anthropic.claude-test", (user("Hello"),), tools=(TOOL,), timeout_s=timeout_s, **fields)
+    return ModelRequest(
+        "anthropic.claude-test", (user("Hello"),), tools=(TOOL,), timeout_s=timeout_s, **fields
+    )
 
 
 class ModelContract:
@@ -106,7 +190,7 @@ class ModelContract:
         """The adapter, pointed at the server, with `secret` as its key."""
         raise NotImplementedError
 
-    @pytest.fixture()
+    @pytest.fixture
     def server(self) -> Iterator[ModelServer]:
         """A fresh server."""
         with ModelServer() as server:
@@ -176,7 +260,9 @@ class ModelContract:
         assert unknown.stop_reason == "other"
 
     @pytest.mark.parametrize("mode", MODES)
-    async def test_a_call_at_the_end_of_a_full_answer_is_malformed(self, server: ModelServer, mode: str) -> None:
+    async def test_a_call_at_the_end_of_a_full_answer_is_malformed(
+        self, server: ModelServer, mode: str
+    ) -> None:
         """Arguments may look whole although the limit cut them, so the last call is not executed."""
         reply, _ = await self.ask(server, Turn("", calls=TWO_CALLS.calls, stop=self.full), mode)
         first, last = reply.message.tool_uses
@@ -279,7 +365,9 @@ class ModelContract:
         error = await self.fail(server, huge(10), mode)
         assert (error.code, error.retryable) == ("E608", False)
 
-    @pytest.mark.parametrize("data", [b"<html>busy</html>", b"[]", b'{"a":', b"\xff\xfe", b"[" * 100_000, b"null"])
+    @pytest.mark.parametrize(
+        "data", [b"<html>busy</html>", b"[]", b'{"a":', b"\xff\xfe", b"[" * 100_000, b"null"]
+    )
     async def test_another_body_is_no_answer(self, server: ModelServer, data: bytes) -> None:
         """What is not the provider's JSON is an error, never an exception of another kind."""
         error = await self.fail(server, Body(data))

@@ -325,7 +325,8 @@ class PostgresStore:
         return await self._writer().submit(Request(future=future, **given))
 
     def _options(self) -> str:
-        return f"-c search_path={self._schema} -c lock_timeout={int(self._timeout_s * 1000)}"
+        timeout_ms = int(self._timeout_s * 1000)
+        return f"-c search_path={self._schema} -c lock_timeout={timeout_ms} -c application_name=remit-{self._schema}"
 
     async def _connect(self) -> Connection:
         timeout = max(2, int(self._timeout_s))

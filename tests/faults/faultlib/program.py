@@ -1,0 +1,184 @@
+"""The program that is killed: agents that make twenty charges at the bank. Run as a script it is a killable process.
+
+`python program.py [lease_ttl_s]`, then jobs on standard input (see `benchmarks.common.killable`). A job's run is
+`AGENT-EFFECT-NAME` (`code-keyed-7`), its database a store URL, its kill point a fault of `REMIT_FAULT`; a kill point
+that begins with `person` first has a person answer what is in doubt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.common.bank_client import _json, charge, entries
+from benchmarks.common.killable import FAILED, FINISHED, IN_DOUBT, Job, reference, serve
+
+from remit import Agent, Pack, open_app, tool
+from remit.adapters.model.scripted import ScriptedModel
+from remit.bootstrap import App
+from remit.core.message import Message, ToolUse, assistant
+from remit.core.task import Actor, Task
+from remit.engine.models import Route
+from remit.ports.model import ModelRequest
+from remit.sdk import Found, FunctionTool, RunContext, ToolContext, agent
+from remit.settings import Settings
+
+TENANT = "acme"
+APPROVER = Actor("pat", ("approver",))
+A_TURN = 4
+"""Charges that the LLM agent asks for at once."""
+ROUTES = {"default": Route("scripted", "script")}
+
+
+@tool
+async def rate(index: int) -> int:
+    """A price: reading it changes nothing."""
+    return 100 + index
+
+
+def charging(bank: str) -> dict[str, FunctionTool]:
+    """The charge as a keyed, a lookup and a plain tool."""
+
+    def make(effect: Any) -> FunctionTool:
+        name = f"charge_{effect}"
+
+        @tool(name=name, risk="L1", effect="plain" if effect == "lookup" else effect, timeout_s=20)
+        def charge_tool(ref: str, context: ToolContext) -> dict[str, Any]:
+            """Charge the account."""
+            return charge(bank, ref, context.idempotency_key)
+
+        return charge_tool
+
+    made = {effect: make(effect) for effect in ("keyed", "lookup", "plain")}
+
+    @made["lookup"].reconciler
+    def lookup(key: str) -> Found:
+        try:
+            return Found(True, _json_of(f"{bank}/lookup?key={key}"))
+        except HTTPError as error:
+            if error.code != 404:
+                raise
+            return Found(False)
+
+    return made
+
+
+def _json_of(url: str) -> dict[str, Any]:
+    from urllib.request import Request
+
+    return _json(Request(url))
+
+
+def code_agent(effect: str, charge_tool: FunctionTool) -> Any:
+    """Reads a rate and charges, once for each effect, one after another."""
+
+    @agent(name=f"code_{effect}", tools=[rate, charge_tool])
+    async def act(given: dict[str, Any], memory: Any, context: RunContext) -> dict[str, Any]:
+        made = []
+        for index in range(given["effects"]):
+            await context.call("rate", index=index)
+            ref = reference(given["run"], index)
+            await context.call(charge_tool.spec.name, ref=ref)
+            made.append(ref)
+        return {"charged": made}
+
+    return act
+
+
+def llm_agent(effect: str, charge_tool: FunctionTool) -> Agent:
+    """Asks a model what to do; each turn has a read and several charges at once."""
+    return Agent(
+        f"llm_{effect}",
+        instructions=f"charge_{effect}",
+        tools=[rate, charge_tool],
+        max_iterations=60,
+    )
+
+
+def next_charges(request: ModelRequest) -> Message:
+    """The deterministic model: which charges come next follows from how many turns there were."""
+    first = request.messages[0].text
+    run, effects = first.split()[1], int(first.split()[2])
+    done = sum(m.role == "assistant" for m in request.messages) * A_TURN
+    if done >= effects:
+        return assistant(f"charged {effects}")
+    uses = [ToolUse(f"read-{done}", "rate", {"index": done})]
+    for index in range(done, min(done + A_TURN, effects)):
+        uses.append(ToolUse(f"call-{index}", request.system, {"ref": reference(run, index)}))
+    return Message("assistant", tuple(uses))
+
+
+def pack(bank: str) -> Pack:
+    """All six agents."""
+    made = charging(bank)
+    agents = [make(effect, t) for effect, t in made.items() for make in (code_agent, llm_agent)]
+    return Pack("victims", agents=agents)
+
+
+def home_of(store: str) -> Path:
+    """Where a store's app keeps its own files."""
+    return Path(store.removeprefix("sqlite:///")).parent if store.startswith("sqlite") else Path("/tmp/remit-faults")
+
+
+def opened(store: str, bank: str, *, fault: str = "", worker: str = "", lease_ttl_s: float = 15.0) -> App:
+    """The app of the program."""
+    settings = Settings(home=home_of(store), store=store, fault=fault, lease_ttl_s=lease_ttl_s)
+    return open_app(
+        settings,
+        packs=[pack(bank)],
+        models={"scripted": ScriptedModel([next_charges], cycle=True)},
+        routes=ROUTES,
+        worker_id=worker,
+    )
+
+
+def task_of(run: str, effects: int) -> Task:
+    """The task of a job: the same for every attempt."""
+    kind, effect, _ = run.split("-", 2)
+    given = {"run": run, "effects": effects} if kind == "code" else None
+    return Task(run, f"{kind}_{effect}", f"charge {run} {effects}", input=given, tenant_id=TENANT)
+
+
+async def answer(app: App, run_id: str, bank: str) -> int:
+    """A person settles what is in doubt by what the bank's ledger says; how many answers were given."""
+    seen = {entry["ref"] for entry in entries(bank)}
+    given = 0
+    for waiting in (await app.approvals.list(TENANT, limit=200)).items:
+        if waiting["run_id"] == run_id:
+            kind: Any = "reject" if waiting["arguments"]["ref"] in seen else "approve"
+            await app.approvals.decide(waiting["approval_id"], TENANT, APPROVER, kind, rationale="looked")
+            given += 1
+    return given
+
+
+async def drive(job: Job, lease_ttl_s: float) -> int:
+    """Submit the run, or find it, and advance it as far as it goes."""
+    person, _, fault = job.kill_point.rpartition(" ")
+    # The same worker comes back, so it need not wait for its own lease to run out.
+    async with opened(
+        job.database, job.bank, fault=fault, worker="victim", lease_ttl_s=lease_ttl_s
+    ) as app:
+        run_id = await app.runs.submit(task_of(job.run, job.effects))
+        if person:
+            await answer(app, run_id, job.bank)
+        await app.worker.run_until_idle(run_id)
+        result = await app.runs.result(run_id, TENANT)
+        if result is None:
+            return FAILED
+        return FINISHED if result.status == "success" else IN_DOUBT if result.waiting_on else FAILED
+
+
+def main() -> None:
+    """Serve jobs."""
+    ttl = float(sys.argv[1]) if len(sys.argv) > 1 else 15.0
+    serve(lambda job: asyncio.run(drive(job, ttl)))
+
+
+if __name__ == "__main__":
+    main()
