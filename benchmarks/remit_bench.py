@@ -26,11 +26,11 @@ from benchmarks.common.measure import (
     versions,
 )
 from remit import Agent, Pack, Task, open_app, tool
-from remit.adapters.model.scripted import ScriptedModel
 from remit.bootstrap import App
-from remit.core.message import Message, ToolUse
+from remit.core.budget import Usage
+from remit.core.message import Message, ToolUse, assistant
 from remit.engine.models import Route
-from remit.ports.model import ModelRequest
+from remit.ports.model import ModelReply, ModelRequest, OnDelta
 from remit.settings import load
 
 TURNS = 10
@@ -49,22 +49,44 @@ async def pay(amount: int) -> str:
     return f"paid {amount}"
 
 
-def scripted(request: ModelRequest) -> Message | str:
+Script = Callable[[ModelRequest], Message]
+
+
+def scripted(request: ModelRequest) -> Message:
     """Ask for `add` until there were ten turns; zero latency, no state."""
-    turn = sum(1 for m in request.messages if m.role == "assistant")
+    turn = len(request.messages) // 2
     if turn == TURNS:
-        return "done"
+        return assistant("done")
     return Message("assistant", (ToolUse(f"c{turn}", "add", {"a": turn, "b": 1}),))
 
 
-def paying(request: ModelRequest) -> Message | str:
+def paying(request: ModelRequest) -> Message:
     """Ask for one payment, then stop."""
-    if any(m.role == "assistant" for m in request.messages):
-        return "done"
+    if len(request.messages) > 1:
+        return assistant("done")
     return Message("assistant", (ToolUse("p", "pay", {"amount": 1}),))
 
 
-def app(directory: Path, *, durability: str, script: Callable[[ModelRequest], Any] = scripted) -> App:
+class FakeModel:
+    """A model without latency, as each peer has one: it runs the script and counts a fixed usage."""
+
+    provider = "fake"
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    async def ask(self, request: ModelRequest, on_delta: OnDelta | None = None) -> ModelReply:
+        """The script's message."""
+        return ModelReply(self._script(request), "end_turn", USAGE)
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+USAGE = Usage(input_tokens=10, output_tokens=5)
+
+
+def app(directory: Path, *, durability: str, script: Script = scripted) -> App:
     """An app on SQLite in `directory`, with the default policy profile."""
     settings = load(
         {
@@ -81,8 +103,8 @@ def app(directory: Path, *, durability: str, script: Callable[[ModelRequest], An
     return open_app(
         settings,
         packs=[Pack("bench", agents=agents)],
-        models={"scripted": ScriptedModel([script], cycle=True)},
-        routes={"default": Route("scripted", "scripted")},
+        models={"fake": FakeModel(script)},
+        routes={"default": Route("fake", "fake")},
     )
 
 
@@ -181,6 +203,7 @@ def measure(quick: bool) -> dict[str, Any]:
         "parked": parts["parked"],
         "notes": [
             "every turn: policy decision, budget, schema check, redaction, hash chain, intent and outcome on SQLite",
+            "the fake model is free, so the intent of its call travels with the next append; a priced model's is awaited",
             "`wal_normal`: WAL with synchronous=NORMAL; `wal_full`: an fsync for every commit",
         ],
     }

@@ -5,7 +5,7 @@ The scripted model is a `BaseLLM` subclass with native tool calling. Telemetry a
 messages of its own between turns, so the script counts its calls.
 """
 
-# ruff: noqa: ARG002 - the framework sets these signatures
+
 
 from __future__ import annotations
 

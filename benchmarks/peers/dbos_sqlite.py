@@ -5,7 +5,7 @@ DBOS 3.4.0 fails at launch on SQLite before 3.42 (`version_timestamp` NOT NULL: 
 module's place here, which DBOS and SQLAlchemy do not notice.
 """
 
-# ruff: noqa: E402, ARG001 - the newer SQLite comes before DBOS is imported; SQLAlchemy sets the signature
+# ruff: noqa: E402 - the newer SQLite comes before DBOS is imported; SQLAlchemy sets the signature
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ The scripted model is a `Model` subclass returning Responses items. Tracing is o
 is 10 turns: 10 model calls that ask for `add`, 10 tool calls, one final answer. The SDK has no journal of steps.
 """
 
-# ruff: noqa: ARG002 - the framework sets these signatures
+
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ The scripted model is `FunctionModel`. A run is 10 turns: 10 model calls that as
 answer. Durability is left to DBOS, Temporal and others here, so no step is timed.
 """
 
-# ruff: noqa: ARG001 - the framework sets these signatures
+
 
 from __future__ import annotations
 

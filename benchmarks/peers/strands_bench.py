@@ -4,7 +4,7 @@ The scripted model is a `Model` subclass that yields the stream events a Bedrock
 model calls that ask for `add`, 10 tool calls, one final answer. Strands has no journal of steps, so none is timed.
 """
 
-# ruff: noqa: ARG002 - the framework sets these signatures
+
 
 from __future__ import annotations
 

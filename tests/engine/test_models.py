@@ -174,7 +174,7 @@ async def test_what_failed_tries_used_is_paid() -> None:
     assert answer.usage.cost_usd == answer.reply.usage.cost_usd + 3
     assert answer.usage.model_calls == 2
     failed = await fails(models)
-    assert (failed.usage.cost_usd, failed.tries) == (6, 2)
+    assert (failed.usage.cost_usd, failed.tries) == (Decimal(6), 2)
 
 
 async def test_the_time_of_the_request_bounds_all_tries() -> None:
@@ -238,7 +238,7 @@ async def test_an_open_breaker_goes_to_the_fallback_at_once() -> None:
 
 async def test_a_refused_request_says_nothing_about_health() -> None:
     """Only retryable failures open the breaker; success between them starts the count again."""
-    script = [refused(), refused(), refused(), busy(), "ok", busy()]
+    script: list[str | ModelError] = [refused(), refused(), refused(), busy(), "ok", busy()]
     models = access(FakeClock(), attempts=1, breaker=BreakerSettings(2, 30.0), main=ScriptedModel(script))
     for reply in script:
         if isinstance(reply, str):
@@ -379,7 +379,7 @@ async def test_an_unpriced_model_is_flagged() -> None:
         {"r": Route("m", "my-own")}, {"m": ScriptedModel(["x"], provider="m")}, default_prices(), FakeClock()
     )
     answer = await models.ask("r", ASKED)
-    assert (answer.usage.cost_usd, answer.incidents) == (0, ("unpriced my-own",))
+    assert (answer.usage.cost_usd, answer.incidents) == (Decimal(0), ("unpriced my-own",))
 
 
 async def test_offline_models_are_free_and_not_flagged() -> None:
@@ -388,7 +388,7 @@ async def test_offline_models_are_free_and_not_flagged() -> None:
         {"r": Route("rules", "rules")}, {"rules": RulesModel([])}, default_prices(), FakeClock()
     )
     answer = await models.ask("r", ASKED)
-    assert (answer.usage.cost_usd, answer.incidents) == (0, ())
+    assert (answer.usage.cost_usd, answer.incidents) == (Decimal(0), ())
 
 
 @pytest.mark.parametrize("fallback_price", [Price(Decimal(1), Decimal(2)), Price(Decimal(30), Decimal(150))])

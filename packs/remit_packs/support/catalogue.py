@@ -38,20 +38,32 @@ CATEGORIES = (
     Category("drills", "Cordless Drill", 5_900, 27_900, "Two batteries, brushless motor."),
 )
 
-BRANDS = ("Alder", "Brightly", "Corvid", "Dunmore", "Elmwood", "Fathom", "Granite", "Harrow", "Ibex", "Juniper")
+BRANDS = (
+    "Alder",
+    "Brightly",
+    "Corvid",
+    "Dunmore",
+    "Elmwood",
+    "Fathom",
+    "Granite",
+    "Harrow",
+    "Ibex",
+    "Juniper",
+)
 SERIES = ("One", "Two", "Air", "Pro", "Mini", "Max", "Lite", "Studio", "Plus", "Classic")
 
-FIRST = (
+_FIRST = (
     "Ada Ben Cleo Dev Esme Finn Gita Hugo Iris Jonas Kaya Liam Mona Nils Olga Pavel Quinn Rosa Samir Tess Uma Viktor "
     "Wen Xenia Yusuf Zoe Amara Bruno Chiara Darius Elif Farah Goran Hana Ines Jamal Karin Luca Mira Nora Omar Priya "
     "Rafael Sofia Theo Ursula Vera Will Yara Zane"
-).split()
-LAST = (
+)
+_LAST = (
     "Reed Novak Okafor Silva Tanaka Weber Moreau Khan Larsen Costa Duarte Egan Fischer Garcia Haddad Ito Jensen Kowalski "
     "Lopez Murphy Nowak Oyelaran Petrov Quist Rossi Sato Thomas Ueda Vargas Walsh Xu Young Zhang Abbott Bauer Chen Doyle "
     "Eriksen Ferrari Grant Holm Ivanova Jacobs Klein Lindqvist Marsh Nolan Owens Park Ramos Schultz Turner"
-).split()
-STREETS = "Oak Maple Cedar Elm Pine Lake Hill River Church Mill Park Station Market Garden Harbour Orchard".split()
+)
+_STREETS = "Oak Maple Cedar Elm Pine Lake Hill River Church Mill Park Station Market Garden Harbour Orchard"
+FIRST, LAST, STREETS = _FIRST.split(), _LAST.split(), _STREETS.split()
 PLACES = (
     ("Portland", "OR", "972"), ("Austin", "TX", "787"), ("Denver", "CO", "802"), ("Boston", "MA", "021"),
     ("Chicago", "IL", "606"), ("Seattle", "WA", "981"), ("Atlanta", "GA", "303"), ("Madison", "WI", "537"),
@@ -61,8 +73,14 @@ PLACES = (
 CARRIERS = ("UPS", "FedEx", "USPS", "DHL")
 
 COMPLAINTS = (
-    ("{product} does not switch on", "My {product} worked for {n} days and now it does not switch on at all."),
-    ("{product} makes a strange noise", "There is a loud rattle from the {product} since last week. What can I do?"),
+    (
+        "{product} does not switch on",
+        "My {product} worked for {n} days and now it does not switch on at all.",
+    ),
+    (
+        "{product} makes a strange noise",
+        "There is a loud rattle from the {product} since last week. What can I do?",
+    ),
     ("Where is my parcel?", "The tracking of my order has not changed for {n} days. When will it come?"),
     ("Charged twice", "I see two charges for the same order on my card. Please look into it."),
     ("Wrong colour", "I asked for black and a white {product} came. Can I swap it?"),

@@ -63,7 +63,11 @@ def _change_address(shop: Shop) -> FunctionTool:
                 "UPDATE orders SET ship_to = ? WHERE customer_id = ? AND status IN ('placed', 'packed') RETURNING order_id",
                 (address, customer_id),
             ).fetchall()
-            return {"customer_id": customer_id, "address": address, "orders_redirected": sorted(r[0] for r in redirected)}
+            return {
+                "customer_id": customer_id,
+                "address": address,
+                "orders_redirected": sorted(r[0] for r in redirected),
+            }
 
         arguments = {"customer_id": customer_id, "address": address}
         return Moved(**shop.once("change_address", arguments, context, effect))
@@ -87,7 +91,7 @@ def _issue_refund(shop: Shop) -> FunctionTool:
         return Refunded(**shop.once("issue_refund", arguments, context, effect))
 
     @issue_refund.facts
-    def facts(order_id: int, amount_cents: int, reason: str) -> dict[str, Any]:  # noqa: ARG001  the names are the tool's
+    def facts(order_id: int, amount_cents: int, reason: str) -> dict[str, Any]:
         return {"amount": amount_cents, "over_limit": amount_cents > REFUND_LIMIT_CENTS}
 
     issue_refund.reconciler(shop.find)
@@ -117,4 +121,9 @@ def _refund(
         "INSERT INTO refunds VALUES (?, ?, ?, ?, ?, ?)",
         (refund_id, order_id, amount_cents, reason, context.idempotency_key, context.clock.now()),
     )
-    return {"refund_id": refund_id, "order_id": order_id, "amount_cents": amount_cents, "refunded_cents": total}
+    return {
+        "refund_id": refund_id,
+        "order_id": order_id,
+        "amount_cents": amount_cents,
+        "refunded_cents": total,
+    }

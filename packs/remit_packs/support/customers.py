@@ -50,7 +50,8 @@ def send_email_tool(shop: Shop) -> FunctionTool:
             customer_row(connection, customer_id)
             (number,) = connection.execute("SELECT coalesce(max(message_id), 0) + 1 FROM outbox").fetchone()
             connection.execute(
-                "INSERT INTO outbox VALUES (?, ?, ?, ?, ?)", (number, customer_id, subject, text, context.clock.now())
+                "INSERT INTO outbox VALUES (?, ?, ?, ?, ?)",
+                (number, customer_id, subject, text, context.clock.now()),
             )
         return Queued(number, customer_id)
 
@@ -63,7 +64,11 @@ def customer_row(connection: sqlite3.Connection, customer_id: int) -> sqlite3.Ro
         "SELECT * FROM customers WHERE customer_id = ?", (customer_id,)
     ).fetchone()
     if row is None:
-        raise ToolError(f"there is no customer `{customer_id}`", code="E744", help="look up the number with `find_customer`")
+        raise ToolError(
+            f"there is no customer `{customer_id}`",
+            code="E744",
+            help="look up the number with `find_customer`",
+        )
     return row
 
 
@@ -75,7 +80,9 @@ def search(connection: sqlite3.Connection, query: str) -> list[Customer]:
         condition, value = "email = ?", query.lower()
     else:
         condition, value = r"name LIKE ? ESCAPE '\'", f"%{_literal(query)}%"
-    rows = connection.execute(f"SELECT * FROM customers WHERE {condition} ORDER BY customer_id LIMIT 5", (value,)).fetchall()
+    rows = connection.execute(
+        f"SELECT * FROM customers WHERE {condition} ORDER BY customer_id LIMIT 5", (value,)
+    ).fetchall()
     return [
         Customer(
             customer_id=r["customer_id"],

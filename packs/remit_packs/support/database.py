@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,9 @@ class Shop:
                     connection.execute("ROLLBACK")
                 raise
 
-    def once(self, tool: str, arguments: dict[str, Any], context: ToolContext, effect: Effect) -> dict[str, Any]:
+    def once(
+        self, tool: str, arguments: dict[str, Any], context: ToolContext, effect: Effect
+    ) -> dict[str, Any]:
         """Do `effect` unless it was done under this idempotency key; then give the first answer again.
 
         The effect and its line in the ledger are one transaction. Raises ToolError when the key was used for
@@ -131,11 +133,8 @@ def _move_aside(path: Path) -> None:
     number = 1
     while (old := path.with_name(f"{path.name}.old-{number}")).exists():
         number += 1
-    with closing(sqlite3.connect(path)) as connection:
-        try:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.DatabaseError:  # not a database at all: moved as it is
-            pass
+    with closing(sqlite3.connect(path)) as connection, suppress(sqlite3.DatabaseError):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     path.replace(old)
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
@@ -151,5 +150,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _ledger(connection: sqlite3.Connection, key: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = connection.execute("SELECT * FROM effects WHERE idempotency_key = ?", (key,)).fetchone()
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT * FROM effects WHERE idempotency_key = ?", (key,)
+    ).fetchone()
     return row

@@ -68,7 +68,9 @@ FAULTS = (
 )  # fmt: skip
 """Looked through from the top: the more certain line of a category stands first."""
 
-UNCLEAR = Fault("", (), "unclear", "returns-and-refunds", "The fault table has no entry for this description.")
+UNCLEAR = Fault(
+    "", (), "unclear", "returns-and-refunds", "The fault table has no entry for this description."
+)
 
 
 def diagnose(category: str, symptom: str) -> Fault:

@@ -40,9 +40,15 @@ def order_tools(shop: Shop) -> list[FunctionTool]:
 
 def order_row(connection: sqlite3.Connection, order_id: int) -> sqlite3.Row:
     """The order's own row. Raises ToolError when there is none."""
-    row: sqlite3.Row | None = connection.execute("SELECT * FROM orders WHERE order_id = ?", (order_id,)).fetchone()
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT * FROM orders WHERE order_id = ?", (order_id,)
+    ).fetchone()
     if row is None:
-        raise ToolError(f"there is no order `{order_id}`", code="E742", help="ask the customer for the number on the receipt")
+        raise ToolError(
+            f"there is no order `{order_id}`",
+            code="E742",
+            help="ask the customer for the number on the receipt",
+        )
     return row
 
 
@@ -65,7 +71,8 @@ def read_order(connection: sqlite3.Connection, order_id: int) -> Order:
         (order_id,),
     ).fetchall()
     charges = connection.execute(
-        "SELECT amount_cents, method, charged_at FROM charges WHERE order_id = ? ORDER BY charge_id", (order_id,)
+        "SELECT amount_cents, method, charged_at FROM charges WHERE order_id = ? ORDER BY charge_id",
+        (order_id,),
     ).fetchall()
     return Order(
         order_id=order_id,
@@ -87,7 +94,8 @@ def read_tracking(connection: sqlite3.Connection, order_id: int) -> Tracking:
     if parcel is None:
         return Tracking(order_id, order["status"], "", "", "", [])
     rows = connection.execute(
-        "SELECT at, place, event FROM tracking_events WHERE shipment_id = ? ORDER BY seq", (parcel["shipment_id"],)
+        "SELECT at, place, event FROM tracking_events WHERE shipment_id = ? ORDER BY seq",
+        (parcel["shipment_id"],),
     ).fetchall()
     return Tracking(
         order_id=order_id,

@@ -18,7 +18,11 @@ from remit_packs.support.products import product_row
 from remit_packs.support.shapes import Article, Diagnosis, Limit, Words, iso
 
 _ARTICLES = Path(__file__).with_name("articles")
-_COMMON = frozenset("and are but can did for from has have her his how its not now our out she that the then they this was what when with you your".split())
+_COMMON_WORDS = (
+    "and are but can did for from has have her his how its not now our out she that the then they this was what when with "
+    "you your"
+)
+_COMMON = frozenset(_COMMON_WORDS.split())
 
 
 def troubleshooting_tools(shop: Shop) -> list[FunctionTool]:
@@ -38,8 +42,8 @@ def troubleshooting_tools(shop: Shop) -> list[FunctionTool]:
         with shop.read() as connection:
             order = order_row(connection, order_id)
             product = product_row(connection, product_id)
-            line = (order_id, product_id)
-            if connection.execute("SELECT 1 FROM order_lines WHERE order_id = ? AND product_id = ?", line).fetchone() is None:
+            query = "SELECT 1 FROM order_lines WHERE order_id = ? AND product_id = ?"
+            if connection.execute(query, (order_id, product_id)).fetchone() is None:
                 raise ToolError(f"order `{order_id}` holds no product `{product_id}`", code="E749")
         fault = diagnose(product["category"], symptom)
         until = months_later(order["placed_at"], product["warranty_months"])

@@ -254,19 +254,16 @@ def _message_added(run: Run, e: ev.MessageAdded, ts: int) -> None:
     run.labels = join(run.labels, e.label)
 
 
-def _call_arguments(run: Run, step: str, call_id: str) -> Any:
-    for message in reversed(run.messages):
-        for use in message.tool_uses:
-            if use.id == call_id:
-                return use.input
-    return {}
+def _call_arguments(run: Run, step: str) -> Any:
+    """What the model asked for at this step: by place in its message, since ids are the model's and may repeat."""
+    return run.messages[-1].tool_uses[run.calls.index(step)].input
 
 
 def _tool_decided(run: Run, e: ev.ToolDecided, ts: int) -> None:
     arguments = (
         load(e.arguments, run.contents)
         if e.arguments is not None
-        else _call_arguments(run, e.step, e.call_id)
+        else _call_arguments(run, e.step)
     )
     known = run.steps.get(e.step)
     step = Step(e.step, e.kind, e.tool, "decided", call_id=e.call_id, arguments=arguments, started_ts=ts)
@@ -360,7 +357,8 @@ def _child_ended(run: Run, e: ev.ChildEnded, ts: int) -> None:
         f"agent:{step.name}", "untrusted" if e.labels.untrusted else "trusted", e.labels.sensitivity
     )
     step.latency_ms = float(ts - step.started_ts)
-    run.usage = run.usage.plus(replace(e.usage, children=e.usage.children + 1, wall_s=0.0))
+    # `max_children` limits direct children, so a child's own are not counted again here.
+    run.usage = run.usage.plus(replace(e.usage, children=1, wall_s=0.0))
     run.labels = merge(run.labels, e.labels)
     run.settle(step, "done")
 
@@ -381,6 +379,8 @@ def _parked(run: Run, e: ev.RunParked, ts: int) -> None:
 def _finished(run: Run, e: ev.RunFinished, ts: int) -> None:
     run.usage = replace(run.usage, wall_s=(ts - run.created_ts) / 1000)
     run.finished = Finished(e.status, load(e.payload, run.contents), e.problem, ts)
+    for approval in [a for a in run.approvals.values() if a.open]:
+        run.approvals[approval.approval_id] = replace(approval, status="cancelled")
     run.waiting_on = ()
 
 
@@ -465,7 +465,9 @@ def next_step(run: Run) -> NextStep:
                 )
             )
         return CheckAnswer(last.text)
-    limit = min(run.agent.max_iterations, run.budget.max_iterations or run.agent.max_iterations)
+    limit = run.agent.max_iterations
+    if run.budget.max_iterations is not None:
+        limit = min(limit, run.budget.max_iterations)
     if run.iteration >= limit:
         return GiveUp(
             Problem(

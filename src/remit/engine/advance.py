@@ -22,7 +22,7 @@ from remit.core.result import result_of
 from remit.core.run import Finished, Run
 from remit.core.signal import AnswerGiven, CancelAsked, ChildDone, SignalBody, VoteCast
 from remit.core.task import Problem
-from remit.engine import delegation, envelopes, loading
+from remit.engine import delegation, envelopes, loading, telling
 from remit.engine.breaker import Breaker
 from remit.engine.creation import first_record
 from remit.engine.effects import Recorder
@@ -52,6 +52,7 @@ class Engine:
         try:
             outcome = await self._hold(lease)
         except FencedError:
+            telling.fenced(self.kit.telemetry)
             outcome = "lost"
         finally:
             if outcome != "ended":  # the last append gave the lease back
@@ -71,12 +72,13 @@ class Engine:
         recorder.note(ev.RunClaimed(self.kit.worker_id, lease.epoch))
         advance = Advance(self.kit, recorder, self._breakers, profile)
         async with self._heartbeat(lease, advance):
-            return await advance.go()
+            with telling.agent_span(self.kit.telemetry, run):
+                return await advance.go()
 
     @contextlib.asynccontextmanager
     async def _heartbeat(self, lease: Lease, advance: Advance) -> AsyncIterator[None]:
         """Renew the lease, and notice signals that come while a call is in flight."""
-        task = asyncio.create_task(self._beat(lease, advance))
+        task = asyncio.create_task(self._beat(lease, advance), name=f"heartbeat:{lease.run_id}")
         try:
             yield
         finally:
@@ -271,22 +273,13 @@ class Advance:
             writes.extend(envelopes.give_back(self.run))
         self.recorder.note(writes=writes)
         await self.recorder.flush(status="ended")
-        self._tell(finished)
+        telling.run_finished(self.kit.telemetry, self.run, finished)
 
     def _record(self, status: str, end_ts: int | None, waiting_on: tuple[str, ...]) -> Put:
         row = first_record(self.run.run_id, self.run.start, self.run.created_ts)
         cost = str(self.run.usage.cost_usd.quantize(NANO)) if self.run.usage.cost_usd else str(Decimal(0))
         row.update(status=status, end_ts=end_ts, cost=cost, waiting_on=list(waiting_on))
         return Put(AGENT_RUN, row)
-
-    def _tell(self, finished: Finished) -> None:
-        agent = self.run.agent.name
-        t = self.kit.telemetry
-        t.count("agent_invocations_total", 1, {"agent": agent})
-        t.observe("agent_duration_seconds", self.run.usage.wall_s, {"agent": agent})
-        if finished.problem is not None:
-            t.count("agent_errors_total", 1, {"agent": agent, "error_type": finished.problem.code})
-        t.count("remit_cost_usd_total", float(self.run.usage.cost_usd), {"agent": agent})
 
     def _failure(self, code: str, message: str, help: str) -> Finished:
         return Finished("failure", None, Problem(code, message, help), self.kit.clock.now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,16 +12,18 @@ from remit.core import event as ev
 from remit.core.agent import AgentSpec
 from remit.core.budget import Budget, carve
 from remit.core.codec import convert, digest_of, plain
-from remit.core.errors import InputError, NotFoundError, RunExistsError
+from remit.core.errors import ConfigError, InputError, NotFoundError, RunExistsError
 from remit.core.run import Run, Step
 from remit.core.task import Constraints, Handoff, Task
 from remit.core.tool import ToolSpec
 from remit.engine import creation
 from remit.engine.kit import Kit
+from remit.engine.schemas import check_schema
 from remit.ports.agents import Catalogue
 from remit.ports.store import Put, Write
 
 PREFIX = "delegate_to_"
+MOST_USD = Decimal(10) ** 12
 
 _INPUT_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -90,7 +93,7 @@ def start(
         objective=str(arguments["objective"]),
         context_ref=f"{run.run_id}#{step}",
         constraints=replace(run.task.constraints, budget=slice_),
-        expected_output_schema=arguments.get("output_schema"),
+        expected_output_schema=_schema(arguments.get("output_schema")),
         trace_id=run.task.trace_id,
     )
     record = {**plain(handoff), "run_id": run.run_id, "child_run": child, "tenant_id": run.task.tenant_id}
@@ -136,9 +139,21 @@ async def ensure(kit: Kit, run: Run, step: Step) -> None:
         return
 
 
-def _money(text: Any) -> Any:
+def _money(text: Any) -> Decimal | None:
     if text is None:
         return None
-    from decimal import Decimal
+    money: Decimal = convert(text, Decimal)
+    if not (money.is_finite() and 0 < money < MOST_USD):
+        raise InputError(f"`max_cost_usd` is `{text}`, which is no amount of dollars", code="E703")
+    return money
 
-    return convert(text, Decimal)
+
+def _schema(schema: Any) -> dict[str, Any] | None:
+    if schema is None:
+        return None
+    try:
+        check_schema(schema)
+    except ConfigError as error:
+        raise InputError(f"`output_schema`: {error.message}", code="E703", help=error.help) from error
+    checked: dict[str, Any] = schema
+    return checked

@@ -46,7 +46,8 @@ class Recorder:
         self._writes: list[Write] = []
         self._durable = False
         self._dead: Exception | None = None
-        self._soon: set[asyncio.Task[None]] = set()
+        self._soon: asyncio.Handle | None = None
+        self._kicked: asyncio.Task[None] | None = None
 
     @property
     def head(self) -> bytes:
@@ -94,6 +95,9 @@ class Recorder:
         self, *, consumed: Sequence[str] = (), status: Status | None = None, wake_ts: int | None = None
     ) -> None:
         """Append everything noted so far. Raises FencedError, StoreError; after either the recorder is dead."""
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
         async with self._lock:
             if self._dead is not None:
                 raise self._dead
@@ -115,15 +119,12 @@ class Recorder:
 
     def flush_soon(self) -> None:
         """Flush when the event loop next turns, or with whatever is flushed before then."""
-        task = asyncio.ensure_future(self.flush())
-        self._soon.add(task)
-        task.add_done_callback(self._flushed)
+        self._soon = asyncio.get_running_loop().call_soon(self._kick)
 
-    def _flushed(self, task: asyncio.Task[None]) -> None:
+    def _kick(self) -> None:
+        self._kicked = asyncio.ensure_future(self.flush())
         # A failure ended the recorder: whoever writes next is told.
-        self._soon.discard(task)
-        if not task.cancelled():
-            task.exception()
+        self._kicked.add_done_callback(_seen)
 
     async def _append(
         self,
@@ -197,3 +198,9 @@ class Recorder:
 
 
 _OUTCOMES = ("EffectDone", "EffectFailed", "ModelAnswered")
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """Take note of a task's failure, so that asyncio does not report it as forgotten."""
+    if not task.cancelled():
+        task.exception()

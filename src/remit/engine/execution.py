@@ -13,6 +13,7 @@ from remit.core.records import ToolCallRecord
 from remit.core.run import Step
 from remit.core.task import Artifact
 from remit.core.tool import ToolSpec
+from remit.engine import telling
 from remit.engine.breaker import Breaker
 from remit.engine.effects import Recorder
 from remit.engine.kit import Kit
@@ -47,7 +48,8 @@ class Execution:
                 "the worker stopped after the intent and before the outcome was recorded"
             )
         try:
-            output = await self._attempts()
+            with telling.tool_span(self.kit.telemetry, self.recorder.run, self.step, self.spec):
+                output = await self._attempts()
         except ToolError as error:
             self._failed(error.code, error.message, error.help)
             await self._flush()
@@ -165,7 +167,7 @@ class Execution:
             ),
             writes=[self._row("done", payload.ref or "inline", latency)],
         )
-        self.kit.telemetry.count("remit_tool_calls_total", 1, {"tool": self.spec.name, "status": "done"})
+        telling.tool_settled(self.kit.telemetry, self.spec, "done", latency)
         await self._flush()
 
     def _failed(self, code: str, message: str, help: str) -> None:
@@ -177,7 +179,7 @@ class Execution:
             ),
             writes=[self._row("failed", "", latency)],
         )
-        self.kit.telemetry.count("remit_tool_calls_total", 1, {"tool": self.spec.name, "status": code})
+        telling.tool_settled(self.kit.telemetry, self.spec, code, latency)
 
     async def _flush(self) -> None:
         """An effect's outcome is written at once; a read's goes with the next append, since it can be read again."""

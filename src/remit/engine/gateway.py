@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from remit.core import event as ev
 from remit.core.approval import Approval
-from remit.core.budget import Reservation, exceeded
+from remit.core.budget import Reservation, Usage, exceeded
 from remit.core.codec import convert, digest_of, idempotency_key, plain
 from remit.core.errors import BudgetError, InputError, ModelError
 from remit.core.message import Message
@@ -25,7 +25,7 @@ from remit.core.records import ToolCallRecord
 from remit.core.run import Run, Step
 from remit.core.task import Problem
 from remit.core.tool import ToolSpec
-from remit.engine import delegation
+from remit.engine import delegation, telling
 from remit.engine.breaker import Breaker
 from remit.engine.effects import Recorder
 from remit.engine.execution import Execution
@@ -33,7 +33,7 @@ from remit.engine.kit import Kit
 from remit.engine.records import approval_id, approval_record
 from remit.engine.schemas import Validator
 from remit.ports.agents import Tool
-from remit.ports.model import ModelRequest
+from remit.ports.model import Delta, ModelRequest
 from remit.ports.store import ABSENT, Put, Write
 
 FACTS = frozenset({"amount", "count", "over_limit"})
@@ -458,6 +458,7 @@ class Gateway:
             await self._in_doubt(ask, tool, step, doubt)
 
     async def _in_doubt(self, ask: Ask, tool: Tool, step: Step, why: str) -> None:
+        telling.in_doubt(self.kit.telemetry, tool.spec)
         decision = step.decision or Decision("deny")
         clean = self.recorder.clean(why)
         approval = self._approval(
@@ -525,35 +526,39 @@ class Gateway:
         return await self._answer(step_id, route, request)
 
     async def _answer(self, step_id: str, route: str, request: ModelRequest) -> Message:
-        run_id = self.run.run_id
-        try:
-            answer = await self.kit.models.ask(route, request, lambda delta: self.kit.on_delta(run_id, delta))
-        except ModelError as error:
-            problem = self.recorder.problem(error.code, error.message, error.help)
-            incidents = tuple(getattr(error, "incidents", ()))
-            self.recorder.note(
-                ev.ModelFailed(step_id, route, problem, tries=getattr(error, "tries", 1), incidents=incidents)
-            )
-            await self.recorder.flush()
-            self.kit.telemetry.count("remit_model_calls_total", 1, {"model": route, "status": error.code})
-            raise
+        telemetry = self.kit.telemetry
+        with telling.model_span(telemetry, self.run, step_id, route) as span:
+            try:
+                answer = await self.kit.models.ask(route, request, self._on_delta)
+            except ModelError as error:
+                telling.model_failed(telemetry, span, route, error.code, self.recorder.clean(error.message))
+                await self._model_failed(step_id, route, error)
+                raise
+            telling.model_answered(telemetry, span, answer)
         self.recorder.crash("after:model")
-        message: Message = _clean_message(self.recorder, answer.reply.message)
-        usage = replace(answer.reply.usage, model_calls=1)
+        message = _clean_message(self.recorder, answer.reply.message)
         self.recorder.note(
             ev.ModelAnswered(
                 step_id,
                 answer.model,
                 self.recorder.pack(message),
                 answer.reply.stop_reason,
-                usage,
+                replace(answer.usage, model_calls=1),
                 answer.latency_ms,
                 answer.tries,
                 answer.incidents,
             )
         )
-        self.kit.telemetry.count("remit_model_calls_total", 1, {"model": answer.model, "status": "ok"})
         return message
+
+    def _on_delta(self, delta: Delta) -> None:
+        self.kit.on_delta(self.run.run_id, delta)
+
+    async def _model_failed(self, step_id: str, route: str, error: ModelError) -> None:
+        problem = self.recorder.problem(error.code, error.message, error.help)
+        usage = getattr(error, "usage", Usage())
+        tries, incidents = getattr(error, "tries", 1), tuple(getattr(error, "incidents", ()))
+        await self.recorder.record(ev.ModelFailed(step_id, route, problem, usage, tries, incidents))
 
     async def _model_refused(self, step_id: str, route: str, problem: Problem) -> Message:
         self.recorder.note(

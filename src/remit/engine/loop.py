@@ -165,8 +165,11 @@ class CodeContext:
         """Ask the agent's model. Raises ModelError."""
         step_id = self._number()
         agent = self._run.agent
-        note = {"prompt": prompt, "system": system}
+        note = self._gateway.recorder.clean({"prompt": prompt, "system": system})
+        prompt, system = note["prompt"], note["system"]
         known = self._run.steps.get(step_id)
+        if known is not None and known.kind != "model":
+            raise diverged(known, "a model call")
         if known is None or not known.settled:
             request = ModelRequest(
                 model="",
@@ -178,7 +181,7 @@ class CodeContext:
             )
             await self._gateway.ask_model(step_id, request, message_chars(request.messages[0]), note)
             known = self._run.steps[step_id]
-        elif known.kind != "model" or (known.arguments_digest and known.arguments_digest != digest_of(note)):
+        elif known.arguments_digest and known.arguments_digest != digest_of(note):
             raise diverged(known, "a model call with another prompt")
         if known.problem is not None:
             raise ModelError(known.problem.message, code=known.problem.code, help=known.problem.help)
@@ -212,7 +215,7 @@ class CodeContext:
 
     async def remember(self, key: str, value: Any) -> None:
         """Put a value into working memory."""
-        clean = self._gateway.recorder.clean(plain(value))
+        key, clean = self._gateway.recorder.clean((key, plain(value)))
         if key in self._run.memory and self._run.memory[key] == clean:
             return
         label = Label(f"agent:{self._run.agent.name}")
@@ -226,10 +229,10 @@ class CodeContext:
     def _ask(self, name: str, arguments: dict[str, Any]) -> Ask:
         step_id = self._number()
         known = self._run.steps.get(step_id)
-        if known is not None and known.arguments_digest:
+        if known is not None:
             clean = self._gateway.recorder.clean(arguments)
-            changed = known.arguments_digest != digest_of(clean) and not known.approval_id
-            if known.name != name or changed:
+            changed = known.arguments_digest not in ("", digest_of(clean)) and not known.approval_id
+            if known.kind == "model" or known.name != name or changed:
                 raise diverged(known, f"`{name}` with these arguments")
         return Ask(step_id, step_id, name, arguments, from_model=False)
 
@@ -256,7 +259,7 @@ async def act(kit: Kit, gateway: Gateway, agent: Agent) -> Finished:
     memory: Memory = RunMemory(run)
     given = run.task.input if run.task.input is not None else run.task.objective
     try:
-        payload = plain(await agent.act(given, memory, CodeContext(kit, gateway)))
+        payload = gateway.recorder.clean(plain(await agent.act(given, memory, CodeContext(kit, gateway))))
     except RemitError as error:
         problem = gateway.recorder.problem(error.code, error.message, error.help)
         return Finished("failure", None, problem, kit.clock.now())

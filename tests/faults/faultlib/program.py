@@ -160,13 +160,14 @@ async def answer(app: App, run_id: str, bank: str) -> int:
 async def drive(job: Job, lease_ttl_s: float) -> int:
     """Submit the run, or find it, and advance it as far as it goes."""
     person, _, fault = job.kill_point.rpartition(" ")
-    # The same worker comes back, so it need not wait for its own lease to run out.
+    # The same worker comes back, so `advance` need not wait for its own lease to run out.
     async with opened(
         job.database, job.bank, fault=fault, worker="victim", lease_ttl_s=lease_ttl_s
     ) as app:
         run_id = await app.runs.submit(task_of(job.run, job.effects))
         if person:
             await answer(app, run_id, job.bank)
+        await app.engine.advance(run_id)
         await app.worker.run_until_idle(run_id)
         result = await app.runs.result(run_id, TENANT)
         if result is None:

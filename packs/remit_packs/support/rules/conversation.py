@@ -55,7 +55,8 @@ class Talk(Struct, frozen=True):
 
 def listen(request: ModelRequest) -> Talk:
     """Read a request. Calls before the last words belong to an earlier turn and are left out."""
-    said, before = "", []
+    said = ""
+    before: list[str] = []
     calls: dict[str, tuple[str, dict[str, Any]]] = {}
     steps: list[Step] = []
     for message in request.messages:

@@ -9,7 +9,18 @@ from typing import Any
 from remit.sdk import Message, ModelRequest, Rule
 from remit_packs.support.rules.conversation import Talk, call, listen, lost, plain, say
 from remit_packs.support.rules.words import Ask, understand
-from remit_packs.support.shapes import Cancelled, Customer, Moved, Order, OrderSummary, Queued, Refunded, TicketId, Tracking, dollars
+from remit_packs.support.shapes import (
+    Cancelled,
+    Customer,
+    Moved,
+    Order,
+    OrderSummary,
+    Queued,
+    Refunded,
+    TicketId,
+    Tracking,
+    dollars,
+)
 
 Call = tuple[str, dict[str, Any]]
 
@@ -45,7 +56,10 @@ def look_up_by_customer(request: ModelRequest) -> Message | None:
     if not talk.tried("track_shipment"):
         return call(talk, ("track_shipment", {"order_id": orders[0].order_id}))
     tracking = talk.last("track_shipment", Tracking)
-    return say(_parcel(tracking) if tracking else "", "Your latest orders: " + "; ".join(_summary(o) for o in orders) + ".")
+    return say(
+        _parcel(tracking) if tracking else "",
+        "Your latest orders: " + "; ".join(_summary(o) for o in orders) + ".",
+    )
 
 
 def nothing_to_look_at(request: ModelRequest) -> Message | None:
@@ -64,10 +78,14 @@ def make_sure(request: ModelRequest) -> Message | None:
         return None
     customer, order = _customer(talk, ask), talk.last("get_order", Order)
     if not customer:
-        return say("Before I change anything I need the customer number or the e-mail address of the account.")
+        return say(
+            "Before I change anything I need the customer number or the e-mail address of the account."
+        )
     known = {ask.customer_id, _by_email(talk), order.customer_id if order else 0} - {0}
     if known != {customer}:
-        return say("Order, customer number and e-mail address do not belong together, so I have changed nothing.")
+        return say(
+            "Order, customer number and e-mail address do not belong together, so I have changed nothing."
+        )
     return None
 
 
@@ -81,7 +99,9 @@ def act(request: ModelRequest) -> Message | None:
     if order and not wanted and not talk.tried("issue_refund"):
         amount, reason = _refund(talk, ask, order)
         if amount:
-            wanted.append(("issue_refund", {"order_id": order.order_id, "amount_cents": amount, "reason": reason}))
+            wanted.append(
+                ("issue_refund", {"order_id": order.order_id, "amount_cents": amount, "reason": reason})
+            )
     if ask.wants("move") and ask.address and not talk.tried("change_address"):
         wanted.append(("change_address", {"customer_id": customer, **ask.address}))
     return call(talk, *wanted) if wanted else None
@@ -96,7 +116,12 @@ def hand_to_people(request: ModelRequest) -> Message | None:
     if ask.wants("twice", "cancel"):
         return None
     text = f"The customer asks for a refund of order {order.order_id} and gives no reason that can be checked here."
-    wanted = {"customer_id": order.customer_id, "subject": "Refund wanted", "text": text, "order_id": order.order_id}
+    wanted = {
+        "customer_id": order.customer_id,
+        "subject": "Refund wanted",
+        "text": text,
+        "order_id": order.order_id,
+    }
     return call(talk, ("create_ticket", wanted))
 
 
@@ -119,14 +144,20 @@ def tell(request: ModelRequest) -> Message | None:
         return None
     told = [_about(order) if order else "", _parcel(tracking) if tracking else "", *_done(talk)]
     if order and ask.wants("twice") and not talk.tried("issue_refund"):
-        told.append("It was charged once only, or the second charge was already refunded, so there is nothing to give back.")
+        told.append(
+            "It was charged once only, or the second charge was already refunded, so there is nothing to give back."
+        )
     if ask.wants("move") and not ask.address:
-        told.append("I could not read the new address; please write it like `12 Elm Street, Madison, WI 53703`.")
+        told.append(
+            "I could not read the new address; please write it like `12 Elm Street, Madison, WI 53703`."
+        )
     told += [f"Not done: {_step(step.tool)} ({plain(step.output)})." for step in talk.failures()]
     if not order and ask.wants("cancel", "twice", "refund"):
         told.append("For the rest I need the order number.")
     if ask.more_orders:
-        told.append(f"I looked at order {ask.order_id} only; please ask about {', '.join(map(str, ask.more_orders))} one by one.")
+        told.append(
+            f"I looked at order {ask.order_id} only; please ask about {', '.join(map(str, ask.more_orders))} one by one."
+        )
     return say(*told)
 
 
@@ -201,9 +232,15 @@ def _done(talk: Talk) -> list[str]:
     if cancelled:
         told.append(f"Order {cancelled.order_id} was cancelled.")
     if refunded:
-        told.append(f"{dollars(refunded.amount_cents)} was refunded for order {refunded.order_id} (refund {refunded.refund_id}).")
+        told.append(
+            f"{dollars(refunded.amount_cents)} was refunded for order {refunded.order_id} (refund {refunded.refund_id})."
+        )
     if moved:
-        orders = f"; orders {', '.join(map(str, moved.orders_redirected))} will go there" if moved.orders_redirected else ""
+        orders = (
+            f"; orders {', '.join(map(str, moved.orders_redirected))} will go there"
+            if moved.orders_redirected
+            else ""
+        )
         told.append(f"The address is now {moved.address}{orders}.")
     if ticket:
         told.append(f"The support team will look at it: ticket {ticket.ticket_id}.")

@@ -11,7 +11,10 @@ from remit_packs.support.rules.conversation import call, listen, lost, plain, sa
 from remit_packs.support.rules.words import Ask, understand
 from remit_packs.support.shapes import Product, Recommendation, dollars
 
-_NOISE = re.compile(r"\b(?:recommend|suggest|similar|please|products?|something|under|below|at most|up to|budget|customer)\w*|[\d$,.?!]+", re.I)
+_NOISE = re.compile(
+    r"\b(?:recommend|suggest|similar|please|products?|something|under|below|at most|up to|budget|customer)\w*|[\d$,.?!]+",
+    re.I,
+)
 
 
 def like_a_product(request: ModelRequest) -> Message | None:
@@ -22,7 +25,11 @@ def like_a_product(request: ModelRequest) -> Message | None:
         return None
     tries = [step for step in talk.steps if step.tool == "recommend_products"]
     if not tries:
-        return call(talk, ("recommend_products", _similar(ask, within_budget=True)), ("product_details", {"product_id": ask.product_id}))
+        return call(
+            talk,
+            ("recommend_products", _similar(ask, within_budget=True)),
+            ("product_details", {"product_id": ask.product_id}),
+        )
     if talk.failures():
         return say(*(f"I could not look that up: {plain(step.output)}." for step in talk.failures()))
     found = talk.last("recommend_products", list[Recommendation]) or []
@@ -35,7 +42,10 @@ def like_a_product(request: ModelRequest) -> Message | None:
     lead = f"Similar to {name}"
     if ask.max_price_cents:
         lead += f", {'up to' if len(tries) == 1 else 'though above'} {dollars(ask.max_price_cents)}"
-    return say(lead + ":", *(f"- {r.name} (product {r.product_id}), {dollars(r.price_cents)}: {r.reason}" for r in found))
+    return say(
+        lead + ":",
+        *(f"- {r.name} (product {r.product_id}), {dollars(r.price_cents)}: {r.reason}" for r in found),
+    )
 
 
 def by_words(request: ModelRequest) -> Message | None:
@@ -54,7 +64,13 @@ def by_words(request: ModelRequest) -> Message | None:
         return say(*(f"I could not search: {plain(step.output)}." for step in talk.failures()))
     if not found:
         return say("I found no product in stock that fits these words.")
-    return say("I found:", *(f"- {p.name} (product {p.product_id}), {dollars(p.price_cents)}, rated {p.rating}, {p.stock} in stock" for p in found))
+    return say(
+        "I found:",
+        *(
+            f"- {p.name} (product {p.product_id}), {dollars(p.price_cents)}, rated {p.rating}, {p.stock} in stock"
+            for p in found
+        ),
+    )
 
 
 RULES: Sequence[Rule] = (like_a_product, by_words, lost)

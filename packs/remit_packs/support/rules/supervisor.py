@@ -29,7 +29,12 @@ def first_round(request: ModelRequest) -> Message | None:
         return None
     wanted: list[tuple[str, str]] = []
     if _broken(ask):
-        wanted.append((TROUBLE, f"Find out what is wrong{_order(ask)}{_customer(ask)}. In the customer's words: {ask.text}"))
+        wanted.append(
+            (
+                TROUBLE,
+                f"Find out what is wrong{_order(ask)}{_customer(ask)}. In the customer's words: {ask.text}",
+            )
+        )
     orders = _order_objective(ask)
     if orders:
         wanted.append((ORDERS, orders))
@@ -48,7 +53,9 @@ def refund_a_fault(request: ModelRequest) -> Message | None:
     found = _FOUND_FAULTY.search(_answer(talk, TROUBLE))
     if not found:
         return None
-    objective = f"Refund product {found[1]} of order {ask.order_id}{_customer(ask)}: it was found faulty in warranty."
+    objective = (
+        f"Refund product {found[1]} of order {ask.order_id}{_customer(ask)}: it was found faulty in warranty."
+    )
     return _delegate(talk, [(ORDERS, objective)])
 
 
@@ -58,7 +65,11 @@ def recommend(request: ModelRequest) -> Message | None:
     if not ask.wants("recommend") or talk.tried(PRODUCTS):
         return None
     likes = _answer(talk, PERSON)
-    product = ask.product_id or _first_number(_PRODUCT, _answer(talk, ORDERS)) or _first_number(_PRODUCT, _answer(talk, TROUBLE))
+    product = (
+        ask.product_id
+        or _first_number(_PRODUCT, _answer(talk, ORDERS))
+        or _first_number(_PRODUCT, _answer(talk, TROUBLE))
+    )
     budget, owns = _BUDGET.search(likes), _OWNS.search(likes)
     limit = ""
     if ask.max_price_cents:
@@ -67,7 +78,9 @@ def recommend(request: ModelRequest) -> Message | None:
         limit = f", up to {budget[1]}"
     owned = f" The customer owns products {owns[1].strip()}." if owns else ""
     if product:
-        return _delegate(talk, [(PRODUCTS, f"Recommend products similar to product {product}{limit}.{owned}")])
+        return _delegate(
+            talk, [(PRODUCTS, f"Recommend products similar to product {product}{limit}.{owned}")]
+        )
     return _delegate(talk, [(PRODUCTS, f"Recommend products{limit}. In the customer's words: {ask.text}")])
 
 
@@ -78,7 +91,9 @@ def put_together(request: ModelRequest) -> Message | None:
         return None
     told = [_told(step) for step in talk.steps if step.tool != PERSON or ask.wants("history") or step.failed]
     if _broken(ask) and ask.wants("refund") and not _refund_tried(talk) and not talk.failures():
-        told.append("I have not refunded anything: a refund needs a fault found in warranty, and there is none so far.")
+        told.append(
+            "I have not refunded anything: a refund needs a fault found in warranty, and there is none so far."
+        )
     return say(*(answer for answer in told if answer))
 
 
@@ -105,7 +120,10 @@ def _broken(ask: Ask) -> bool:
 
 
 def _refund_tried(talk: Talk) -> bool:
-    return any(step.tool == ORDERS and str(step.input.get("objective", "")).startswith("Refund product") for step in talk.steps)
+    return any(
+        step.tool == ORDERS and str(step.input.get("objective", "")).startswith("Refund product")
+        for step in talk.steps
+    )
 
 
 def _order_objective(ask: Ask) -> str:

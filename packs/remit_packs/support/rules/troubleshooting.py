@@ -78,10 +78,16 @@ def tell(request: ModelRequest) -> Message | None:
     talk, _ = _read(request)
     finding = talk.last("run_diagnostic", Diagnosis)
     if finding is None:
-        return say(*(f"I could not diagnose it: {plain(step.output)}." for step in talk.failures())) if talk.failures() else None
+        return (
+            say(*(f"I could not diagnose it: {plain(step.output)}." for step in talk.failures()))
+            if talk.failures()
+            else None
+        )
     warranty = "in warranty" if finding.in_warranty else "out of warranty since"
     until = f"until {finding.warranty_until}" if finding.in_warranty else finding.warranty_until
-    told = [f"Finding: {finding.product} (product {finding.product_id}) is {finding.verdict}, {warranty} {until}. {finding.explanation}"]
+    told = [
+        f"Finding: {finding.product} (product {finding.product_id}) is {finding.verdict}, {warranty} {until}. {finding.explanation}"
+    ]
     if finding.verdict != "faulty":
         told += _steps(_article(talk, finding))
     ticket = talk.last("create_ticket", TicketId)
@@ -89,7 +95,11 @@ def tell(request: ModelRequest) -> Message | None:
         told.append(f"The finding is kept in ticket {ticket.ticket_id}.")
     earlier = talk.last("search_tickets", list[Ticket])
     if earlier:
-        told.append("Earlier tickets: " + ", ".join(f"{t.ticket_id} ({t.status}, {t.created_at[:10]})" for t in earlier) + ".")
+        told.append(
+            "Earlier tickets: "
+            + ", ".join(f"{t.ticket_id} ({t.status}, {t.created_at[:10]})" for t in earlier)
+            + "."
+        )
     return say(*told)
 
 
@@ -118,4 +128,4 @@ def _article(talk: Talk, finding: Diagnosis) -> Article | None:
 
 
 def _steps(article: Article | None) -> list[str]:
-    return [f"From our article \"{article.title}\":", article.text] if article else []
+    return [f'From our article "{article.title}":', article.text] if article else []

@@ -11,7 +11,10 @@ _CUSTOMER = re.compile(r"\bcustomer\D{0,20}?(2\d{4})\b", re.I)
 _PRODUCT = re.compile(r"\bproduct\D{0,12}?(1\d{3})\b", re.I)
 _OWNED = re.compile(r"\bowns products? ([\d, ]+)", re.I)
 _EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
-_PRICE = re.compile(r"\b(?:under|below|at most|up to|less than|maximum|budget)\s(?:of\s|is\s)?\$?([\d,]{1,9}(?:\.\d\d)?)", re.I)
+_PRICE = re.compile(
+    r"\b(?:under|below|at most|up to|less than|maximum|budget)\s(?:of\s|is\s)?\$?([\d,]{1,9}(?:\.\d\d)?)",
+    re.I,
+)
 _ADDRESS = re.compile(
     r"(?:address(?:\sis|\sto)?|moved\sto|delivered?\sto)\s*:?\s*"
     r"(?P<street>\d+\s[^,\n]{2,80}),\s*(?P<city>[^,\n]{2,60}),\s*(?P<region>[A-Z]{2})\s+(?P<postal_code>\d{5}(?:-\d{4})?)",

@@ -6,6 +6,7 @@ import asyncio
 import base64
 from collections.abc import Mapping
 from contextlib import aclosing
+from inspect import signature
 from types import ModuleType
 from typing import Any
 
@@ -112,7 +113,8 @@ class AnthropicModel:
     """Claude at Anthropic, streamed when somebody listens. Retries of the client are off.
 
     `prompt_cache` marks the instructions and tools, and the conversation so far, for caching. `extra` is merged into every
-    request, for example `{"thinking": {"type": "adaptive"}}`. `blobs` supplies images and documents.
+    request, for example `{"thinking": {"type": "adaptive"}}`. `blobs` supplies images and documents. The client chooses the
+    version of the API; `temperature` is left out where that version has none (2026-10-21).
     Raises ConfigError E210 at the first use when the client is not installed.
     """
 
@@ -129,6 +131,7 @@ class AnthropicModel:
         self._prompt_cache = prompt_cache
         self._extra = dict(extra or {})
         self._blobs = blobs
+        self._temperature = True
         self._who = Provider(
             "anthropic",
             "set `ANTHROPIC_API_KEY` to a key that may use the model",
@@ -166,15 +169,17 @@ class AnthropicModel:
         (key,) = self._who.secrets
         if not key:
             raise ModelError("no API key for anthropic", code="E610", help=self._who.key_help)
-        return _vendor().AsyncAnthropic(api_key=key, base_url=self._base_url, max_retries=0)
+        client = _vendor().AsyncAnthropic(api_key=key, base_url=self._base_url, max_retries=0)
+        self._temperature = "temperature" in signature(client.messages.create).parameters
+        return client
 
     async def _exchange(self, request: ModelRequest, on_delta: OnDelta | None) -> ModelReply:
         files = await attachments(self._blobs, request.messages)
+        create = self._clients.get().messages.with_streaming_response.create
         body = self._body(request, files)
         named = {key: body.pop(key) for key in ("model", "max_tokens", "messages")}
         if on_delta is not None:
             named["stream"] = True
-        create = self._clients.get().messages.with_streaming_response.create
         # the rest goes as it is: which of it the client knows by name changes from version to version
         async with create(**named, extra_body=body, timeout=request.timeout_s) as response:
             assembler = Assembler(self._who, request, on_delta)
@@ -197,7 +202,7 @@ class AnthropicModel:
             ]
             if not request.tools:
                 body["tool_choice"] = {"type": "none"}
-        if request.temperature is not None:
+        if request.temperature is not None and self._temperature:
             body["temperature"] = request.temperature
         if request.output_schema is not None:
             body["output_config"] = {"format": {"type": "json_schema", "schema": request.output_schema}}

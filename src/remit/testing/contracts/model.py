@@ -64,109 +64,95 @@ STATUSES: list[tuple[Status, str, bool, float | None]] = [
 ]
 
 
+_WHOLE = (
+    '{"order_id": "A-17", "amount": 12.5, "tags": ["x", {"y": null}]}',
+    '{"q": "caf\\u00e9 \\"quoted\\"", "n": -1e3, "ok": true}',
+    '{"a": {"b": {"c": [1, 2, [3, [4]]]}}, "ключ": "значение"}',
+)
+_TAILS = ("x", "}", "{}", " trailing text", "\nDone.", ",", "null", "\x00", "\u2028", "```", "]", ";", "//c")
+_HEADS = ("x", "{", "[", "```json\n", "Sure: ", "\ufeff", "\x00", "=")
+_KEYS = ("id", "", "é", "\\u0069d", "__proto__", "a b")
+_NUMBERS = (
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e999",
+    "-1e999",
+    "01",
+    "+1",
+    ".5",
+    "1.",
+    "0x1F",
+    "1_000",
+    "--1",
+    "1e",
+)
+_OTHER_TYPES = [
+    "null",
+    "true",
+    "false",
+    "0",
+    "-1",
+    "3.14",
+    '"text"',
+    '"{}"',
+    "[]",
+    '[{"id":1}]',
+    "[[]]",
+    '""',
+    "undefined",
+]
+_NOT_JSON = r"""
+{'a': 1}
+{a: 1}
+{"a": 1,}
+{"a" 1}
+{"a": }
+{,"a": 1}
+{"a": None}
+{"a": True}
+{1: 2}
+{"a": 1 /* c */}
+{"a": 1} // c
+{"a": `x`}
+<a>1</a>
+a=1&b=2
+id: 1
+{{}}
+{[]}
+{]
+[}
+{"t": "\ud800"}
+{"t": "\udc00x"}
+{"\ud83d": 1}
+{"t": "\x41"}
+{"t": "\u12"}
+{"t": "	"}
+{"a": {"id": 1, "id": 1}}
+{"a": [{"id": 1, "id": 2}]}
+{"id": 1, "\u0069d": 2}
+""".strip().splitlines()
+_LONG = "x" * 1_000_000
+
+
 def malformed_arguments() -> list[str]:
     """More than 300 texts that are not exactly one clean JSON object; the same each time."""
-    whole = (
-        '{"order_id": "A-17", "amount": 12.5, "tags": ["x", {"y": null}]}',
-        '{"q": "caf\\u00e9 \\"quoted\\"", "n": -1e3, "ok": true}',
-        '{"a": {"b": {"c": [1, 2, [3, [4]]]}}, "ключ": "значение"}',
-    )
-    cases = [text[:end] for text in whole for end in range(1, len(text))]
-    around = [
-        "x",
-        "}",
-        "{}",
-        " trailing text",
-        "\nDone.",
-        ",",
-        "null",
-        "\x00",
-        "\u2028",
-        "```",
-        "]",
-        ";",
-        "//c",
+    cases = [text[:end] for text in _WHOLE for end in range(1, len(text))]
+    cases += [text + tail for text in _WHOLE for tail in _TAILS]
+    cases += [head + text for text in _WHOLE for head in _HEADS]
+    cases += [*_OTHER_TYPES, *_NOT_JSON]
+    cases += [f'{{"{key}": 1, "x": 2, "{key}": 3}}' for key in _KEYS]
+    cases += [f'{{"n": {number}}}' for number in _NUMBERS] + [
+        f'{{"n": [0, {number}]}}' for number in _NUMBERS
     ]
-    cases += [text + tail for text in whole for tail in around]
-    cases += [
-        head + text
-        for text in whole
-        for head in ("x", "{", "[", "```json\n", "Sure: ", "\ufeff", "\x00", "=")
-    ]
-    cases += [
-        "null",
-        "true",
-        "false",
-        "0",
-        "-1",
-        "3.14",
-        '"text"',
-        '"{}"',
-        "[]",
-        '[{"id": 1}]',
-        "[[]]",
-        '""',
-        "undefined",
-    ]
-    keys = ("id", "", "é", "\\u0069d", "__proto__", "a b")
-    cases += [f'{{"{key}": 1, "x": 2, "{key}": 3}}' for key in keys]
-    cases += ['{"a": {"id": 1, "id": 1}}', '{"a": [{"id": 1, "id": 2}]}', '{"id": 1, "\\u0069d": 2}']
-    numbers = (
-        "NaN",
-        "Infinity",
-        "-Infinity",
-        "1e999",
-        "-1e999",
-        "01",
-        "+1",
-        ".5",
-        "1.",
-        "0x1F",
-        "1_000",
-        "--1",
-        "1e",
-    )
-    cases += [f'{{"n": {number}}}' for number in numbers] + [f'{{"n": [0, {number}]}}' for number in numbers]
-    cases += [f'{{"n": {"9" * digits}}}' for digits in (40, 400, 5000)]
-    cases += [
-        '{"t": "\\ud800"}',
-        '{"t": "\\udc00x"}',
-        '{"\\ud83d": 1}',
-        '{"t": "\\x41"}',
-        '{"t": "\\u12"}',
-        '{"t": "\t"}',
-    ]
-    cases += [
-        "{'a': 1}",
-        "{a: 1}",
-        '{"a": 1,}',
-        '{"a" 1}',
-        '{"a": }',
-        '{,"a": 1}',
-        '{"a": None}',
-        '{"a": True}',
-        "{1: 2}",
-    ]
-    cases += [
-        '{"a": 1 /* c */}',
-        '{"a": 1} // c',
-        '{"a": `x`}',
-        "<a>1</a>",
-        "a=1&b=2",
-        "id: 1",
-        "{{}}",
-        "{[]}",
-        "{]",
-        "[}",
-    ]
+    cases += [f'{{"n": {"9" * digits}}}' for digits in (19, 40, 400, 5000)]
     for depth in (65, 100, 1000, 10_000, 100_000):
         cases += [
             '{"a":' * depth + "1" + "}" * depth,
             '{"a":' + "[" * depth + "]" * depth + "}",
             '{"a":' * depth,
         ]
-    cases += ['{"t": "' + "x" * 1_000_000, '{"t": "' + "x" * 1_000_000 + '"} y']
-    return cases
+    return [*cases, f'{{"t": "{_LONG}', f'{{"t": "{_LONG}"}} y']
 
 
 def request(timeout_s: float = 10.0, **fields: Any) -> ModelRequest:

@@ -387,6 +387,8 @@ class PostgresStore:
             with contextlib.suppress(psycopg.Error, OSError):
                 async with await self._connect() as db:
                     await db.execute(raw(f'LISTEN "{self._channel}"'))
+                    # Whatever was announced before this moment went unheard.
+                    self._waiters.wake(self._waiters.runs())
                     async for notice in db.notifies():
                         self._waiters.wake(notice.payload.split("\n"))
             await asyncio.sleep(POLL_S)

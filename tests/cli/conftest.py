@@ -1,0 +1,123 @@
+"""A project made by `remit init`, and the command line called as a person would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remit.cli.main import execute
+
+PROGRAM = (sys.executable, "-c", "from remit.cli.main import main; main()")
+
+MORE = '''
+import asyncio
+from remit import ToolError, agent, tool
+
+@agent
+async def broken(input):
+    """Fails."""
+    raise ValueError("the reason")
+
+@agent
+async def slow(input):
+    """Takes for ever."""
+    await asyncio.sleep(600)
+
+@tool(risk="L3", effect="plain")
+def wipe(what: str) -> str:
+    """Privileged: always asks."""
+    return f"wiped {what}"
+
+@agent(tools=[wipe])
+async def wiper(input, memory, context):
+    """Wipes once."""
+    return await context.call("wipe", what="disk")
+
+@agent(delegates=["wiper"])
+async def boss(input, memory, context):
+    """Lets somebody else wipe."""
+    result = await context.delegate("wiper", "wipe it")
+    return result.result_payload
+'''
+
+CLOSED = '''
+@id("nobody-starts-anything")
+forbid (principal, action == Action::"start_run", resource);
+'''
+
+
+class Answer:
+    """What a command said, and how it ended."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code = code
+        self.out = out
+        self.err = err
+
+    @property
+    def document(self) -> Any:
+        """stdout as the one JSON document that it must be."""
+        return json.loads(self.out)
+
+
+Remit = Callable[..., Answer]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A fresh project, and the working directory in it."""
+    for name in [n for n in os.environ if n.startswith(("REMIT_", "OTEL_"))] + ["NO_COLOR"]:
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "project"
+    assert execute(["init", str(folder)]) == 0
+    (folder / "more.py").write_text(MORE)
+    closed = folder / "policies" / "closed"
+    closed.mkdir()
+    (closed / "profile.toml").write_text('name = "closed"\nextends = "default"\n')
+    (closed / "policy.cedar").write_text(CLOSED)
+    monkeypatch.chdir(folder)
+    capsys.readouterr()
+    return folder
+
+
+@pytest.fixture
+def remit(project: Path, capsys: pytest.CaptureFixture[str]) -> Remit:
+    """Run a command in this process."""
+
+    def call(*arguments: str) -> Answer:
+        code = execute(arguments)
+        said = capsys.readouterr()
+        return Answer(code, said.out, said.err)
+
+    return call
+
+
+def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """Start a command in a process of its own."""
+    return subprocess.Popen(
+        [*PROGRAM, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture
+def run_program(project: Path) -> Remit:
+    """Run a command in a process of its own."""
+
+    def call(*arguments: str, **environment: str) -> Answer:
+        process = start(*arguments, **environment)
+        out, err = process.communicate(timeout=60)
+        return Answer(process.returncode, out, err)
+
+    return call

@@ -1,0 +1,123 @@
+"""Exit codes are a contract: 0 success, 1 failed, 2 usage, 3 configuration, 4 denied, 5 waiting, 130 interrupted."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Remit
+
+MORE = ("--app", "more.py")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["run", "hello", "Ada"], 0, "success"),
+        (["version"], 0, ""),
+        (["run", "broken", *MORE], 1, "the reason"),
+        (["run", "hello", "--wat"], 2, "--wat"),
+        (["nonsense"], 2, "nonsense"),
+        (["run", "hello", "--input", "{"], 2, "not JSON"),
+        (["run", "hello", "--input", "@missing.json"], 2, "missing.json"),
+        (["run", "hello", "--approve", "--no-wait"], 2, "exclude each other"),
+        (["run", "nobody"], 2, "known agents: `hello`"),
+        (["runs", "show", "run_x"], 2, "no run `run_x`"),
+        (["approvals", "show", "apr_x"], 2, "no approval `apr_x`"),
+        (["runs", "verify", "run_x", "--head", "7"], 2, "is no head"),
+        (["run", "hello", "--app", "missing.py"], 3, "missing.py"),
+        (["run", "hello", "Ada", "--profile", "missing"], 3, "missing"),
+        (["init", "."], 3, "nothing was written"),
+        (["run", "hello", "Ada", "--profile", "closed"], 4, "nobody-starts-anything"),
+        (["run", "hello", "Ada", "--profile", "house"], 5, "remit approvals approve"),
+        (["run", "hello", "Ada", "--profile", "house", "--no-wait"], 5, "needs_approval"),
+        (["run", "boss", *MORE], 5, "needs_approval"),
+        (["run", "wiper", "--approve", *MORE], 0, "because of --approve"),
+        (["run", "boss", "--approve", *MORE], 0, "wiper"),
+        (["policy", "check"], 0, "valid"),
+        (["policy", "test", "policies/cases.toml"], 0, ""),
+        (["doctor"], 0, ""),
+    ],
+)
+def test_how_a_command_ends(remit: Remit, arguments: list[str], code: int, says: str) -> None:
+    """Each way to end has its code, and says why on stderr."""
+    answer = remit(*arguments)
+    assert (answer.code, says in answer.err) == (code, True), answer.err
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "says"),
+    [
+        (("remit.toml", 'stroe = "x"'), ["runs", "list"], "remit.toml"),
+        (("policies/house/policy.cedar", "permit wat"), ["policy", "check"], "policy.cedar"),
+        (("agents.py", "1/0"), ["run", "hello"], "ZeroDivisionError"),
+    ],
+)
+def test_a_broken_file_is_named(
+    remit: Remit, project: Path, change: tuple[str, str], arguments: list[str], says: str
+) -> None:
+    """Exit 3, one sentence with the code, and no traceback."""
+    (project / change[0]).write_text(change[1])
+    answer = remit(*arguments)
+    assert answer.code == 3
+    assert answer.err.startswith("error[E2")
+    assert says in answer.err
+
+
+def test_a_failing_policy_test_ends_with_1(remit: Remit, project: Path) -> None:
+    """A case that decides otherwise is a failure."""
+    cases = project / "policies" / "cases.toml"
+    cases.write_text(cases.read_text().replace('"needs_approval"', '"allow"'))
+    answer = remit("policy", "test", "policies")
+    assert (answer.code, "FAIL" in answer.out) == (1, True)
+
+
+def test_a_damaged_run_ends_with_1(remit: Remit, project: Path) -> None:
+    """`runs verify` names the first bad event."""
+    run_id = remit("run", "hello", "Ada", "--json").document["run_id"]
+    kept = remit("runs", "verify", run_id).out.splitlines()[1].removeprefix("head ")
+    assert remit("runs", "verify", run_id, "--head", kept).code == 0
+    answer = remit("runs", "verify", run_id, "--head", f"3:{'0' * 64}")
+    assert (answer.code, "event 2" in answer.out) == (1, True)
+
+
+def test_nobody_approves_their_own_request(remit: Remit) -> None:
+    """Exit 4; another person may."""
+    remit("run", "hello", "Ada", "--profile", "house")
+    (item,) = remit("approvals", "list", "--json").document["items"]
+    own = remit("approvals", "approve", item["approval_id"], "--as", "local")
+    assert (own.code, own.err.startswith("error[E311]")) == (4, True)
+    assert remit("approvals", "approve", item["approval_id"], "--role", "guest").code == 4
+    assert remit("approvals", "approve", item["approval_id"]).code == 0
+    assert remit("runs", "resume", item["run_id"]).code == 0
+    again = remit("approvals", "reject", item["approval_id"])
+    assert (again.code, "E405" in again.err) == (1, True)
+
+
+def test_ctrl_c_ends_with_130_and_the_run_is_kept(project: Path, remit: Remit) -> None:
+    """The run goes on later; the command says how."""
+    from conftest import start
+
+    process = start("run", "slow", *MORE)
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, "Traceback" in err) == (130, False), err
+    run_id = first.split()[-1]
+    assert f"remit runs resume {run_id}" in err
+    assert remit("runs", "show", run_id, "--json").document["status"] == "running"
+
+
+def test_a_traceback_only_on_request(run_program: Remit, project: Path) -> None:
+    """REMIT_LOG=debug shows where an error came from; without it there is none."""
+    plain = run_program("runs", "list", REMIT_STORE="nope:")
+    debug = run_program("runs", "list", REMIT_STORE="nope:", REMIT_LOG="debug")
+    assert (plain.code, debug.code) == (3, 3)
+    assert plain.err.startswith("error[E204]: `nope:` names no store\nhelp: ")
+    assert ("Traceback" in plain.err, "Traceback" in debug.err) == (False, True)

@@ -1,0 +1,37 @@
+"""Starting is cheap: what `import remit` and `remit --help` may load."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "anthropic", "asyncio", "boto3", "botocore", "cedarpy", "cryptography", "duckdb", "fastapi", "httpx",
+    "jsonschema_rs", "msgspec", "opentelemetry", "psycopg", "pydantic", "requests", "rich", "sqlite3", "starlette", "uvicorn",
+}  # fmt: skip
+
+
+def loaded(code: str) -> set[str]:
+    """The modules that `code` loads, beyond a bare interpreter's."""
+    report = f"import sys, json; before = set(sys.modules)\n{code}\njson.dump(sorted(set(sys.modules) - before), sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True, timeout=60)
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    ("code", "at_most"),
+    [
+        ("import remit", 30),
+        ("from remit.cli.main import execute; execute(['--help'])", 220),
+        ("from remit.cli.main import execute; execute(['version'])", 220),
+        ("from remit.cli.main import execute; execute(['runs', '--help'])", 220),
+    ],
+)
+def test_little_is_loaded(code: str, at_most: int) -> None:
+    """No vendor, no server, no database; and not many modules at all."""
+    modules = loaded(code)
+    assert not HEAVY & {m.partition(".")[0] for m in modules}
+    assert len(modules) <= at_most

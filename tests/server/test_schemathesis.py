@@ -1,0 +1,78 @@
+"""Generated requests against the real server: no failure of the server, and every answer as documented."""
+
+from __future__ import annotations
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    ignored_auth,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from remit.server.app import routes
+
+pytestmark = pytest.mark.slow
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+schema = schemathesis.openapi.from_dict(routes().openapi())
+
+
+bounded = settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture(scope="module")
+def ids(shared, until):
+    """A run that waits for an approval, by all its names."""
+    with shared.client("ana") as ana:
+        body = {"task": "x", "agents": ["payer"], "context": {}, "task_id": "fuzzed"}
+        ana.post("/api/v1/agents/invoke", json=body).raise_for_status()
+        page = until(
+            lambda: (p := ana.get("/api/v1/agents/status/fuzzed").json())["status"] == "needs_approval" and p
+        )
+    return {"task_id": "fuzzed", "run_id": page["run_id"], "approval_id": page["approvals"][0]["approval_id"]}
+
+
+def send(case, shared):
+    """Send it as somebody who may do everything, and check the answer against the document."""
+    if case.path.endswith("/events"):
+        case.headers = {**(case.headers or {}), "Accept": "application/json"}
+    headers = {"Authorization": f"Bearer {shared.keys['adam']}"}
+    case.call_and_validate(
+        base_url=shared.url, headers=headers, checks=CHECKS, excluded_checks=[ignored_auth], timeout=10
+    )
+
+
+@schema.parametrize()
+@bounded
+def test_whatever_is_sent_is_answered_as_documented(case, shared):
+    """Valid or not, with ids and bodies that nobody thought of."""
+    send(case, shared)
+
+
+@schema.include(path_regex="{|invoke|runs$").parametrize()
+@bounded
+def test_whatever_is_sent_about_real_things_is_answered_as_documented(case, shared, ids):
+    """The ids exist and the agents are real; everything else is made up."""
+    case.path_parameters = {name: ids[name] for name in case.path_parameters or {}}
+    if isinstance(case.body, dict):
+        real = {"agent": "echo", "agents": ["echo"], "policy_profile": "default"}
+        case.body = {k: real.get(k, v) for k, v in case.body.items() if k not in ("tenant_id", "actor_context")}
+    send(case, shared)
