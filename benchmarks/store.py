@@ -1,6 +1,6 @@
 """The store alone: latency of an append, appends a second of a hundred runs at once, bytes kept for a long run.
 
-    python benchmarks/store.py [--quick] [--json]
+    python benchmarks/store.py [--quick] [--json]     (with remit installed, or PYTHONPATH=src)
 
 PostgreSQL is measured when REMIT_TEST_POSTGRES names one. `--json` prints one JSON object, otherwise a list.
 """
@@ -14,14 +14,11 @@ import os
 import random
 import secrets
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "src")]
 
 from remit.adapters.store.sqlite import SqliteStore
 from remit.core import codec
@@ -36,7 +33,8 @@ BODY = (
     + b"x" * 200
     + b'"}}'
 )
-WORDS = "the run asked for a plan and the tool said that order invoice customer total is due on date with id".split()
+TEXT = "the run asked for a plan and the tool said order invoice customer total is due on date with id"
+WORDS = TEXT.split()
 
 
 class WallClock:

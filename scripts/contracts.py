@@ -14,12 +14,15 @@ import inspect
 import json
 import sys
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
+from msgspec import _json_schema
 
 from remit import settings
 from remit.core.approval import Approval
@@ -56,7 +59,9 @@ def openapi() -> dict[str, Any]:
 
 def schema(value: type[Any]) -> dict[str, Any]:
     """The self-contained JSON Schema of a value."""
-    (top,), definitions = msgspec.json.schema_components([value], ref_template="#/$defs/{name}")
+    # msgspec writes a default by `to_builtins` without a hook, and so fails on a default that holds `Raw` (Payload)
+    with patch.object(_json_schema, "to_builtins", partial(msgspec.to_builtins, enc_hook=_of_raw)):
+        (top,), definitions = msgspec.json.schema_components([value], ref_template="#/$defs/{name}")
     return {"$schema": DIALECT, "title": value.__name__, **top, "$defs": dict(sorted(definitions.items()))}
 
 
@@ -129,6 +134,12 @@ def main() -> int:
             file=sys.stderr,
         )
     return 1 if differing else 0
+
+
+def _of_raw(value: Any) -> Any:
+    if not isinstance(value, msgspec.Raw):
+        raise NotImplementedError
+    return msgspec.json.decode(bytes(value) or b"null")
 
 
 def _names(module_name: str) -> Iterator[str]:

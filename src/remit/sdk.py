@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
 from typing import Any, get_type_hints, overload
 
 import msgspec
@@ -48,6 +50,8 @@ __all__ = [
     "agent",
     "tool",
 ]
+
+TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Rule = Callable[[ModelRequest], Message | None]
 """One rule of the offline `rules` model: an answer to a request, or None to let the next rule try."""
@@ -156,6 +160,7 @@ def tool(
     """
 
     def make(f: Callable[..., Any]) -> FunctionTool:
+        _check_name(name or f.__name__)
         arguments = _arguments_struct(f, name or f.__name__)
         spec = ToolSpec(
             name=name or f.__name__,
@@ -230,8 +235,11 @@ class CodeAgent:
         arguments = (input, memory, context)[: self._arity]
         if inspect.iscoroutinefunction(self._act):
             return await self._act(*arguments)
-        blocking = (input, memory, BlockingContext(context, asyncio.get_running_loop()))[: self._arity]
-        return await asyncio.to_thread(self._act, *blocking)
+        view = BlockingContext(context, asyncio.get_running_loop())
+        try:
+            return await asyncio.to_thread(self._act, *(input, memory, view)[: self._arity])
+        finally:
+            view.close()
 
 
 class BlockingContext:
@@ -240,7 +248,15 @@ class BlockingContext:
     def __init__(self, context: RunContext, loop: asyncio.AbstractEventLoop) -> None:
         self._context = context
         self._loop = loop
+        self._calls: set[Future[Any]] = set()
+        self._closed = False
         self.run_id = context.run_id
+
+    def close(self) -> None:
+        """Take back what is under way: its thread cannot be stopped, but it gets no further through this context."""
+        self._closed = True
+        for call in list(self._calls):
+            call.cancel()
 
     def __getattr__(self, name: str) -> Any:
         verb = getattr(self._context, name)
@@ -248,7 +264,16 @@ class BlockingContext:
             return verb
 
         def blocking(*args: Any, **kwargs: Any) -> Any:
-            return asyncio.run_coroutine_threadsafe(verb(*args, **kwargs), self._loop).result()
+            if self._closed:
+                raise asyncio.CancelledError
+            call: Future[Any] = asyncio.run_coroutine_threadsafe(verb(*args, **kwargs), self._loop)
+            self._calls.add(call)
+            try:
+                return call.result()
+            except CancelledError:
+                raise asyncio.CancelledError from None
+            finally:
+                self._calls.discard(call)
 
         return blocking
 
@@ -327,6 +352,15 @@ def json_schema(type: Any) -> dict[str, Any]:
             else own
         )
     return {**schema, "$defs": definitions} if definitions else dict(schema)
+
+
+def _check_name(name: str) -> None:
+    if not TOOL_NAME.fullmatch(name):
+        raise ConfigError(
+            f"`{name}` is no name for a tool",
+            code="E247",
+            help="use 1 to 64 letters, digits, `_` and `-`: model providers accept nothing else",
+        )
 
 
 def _arguments_struct(function: Callable[..., Any], name: str) -> type[msgspec.Struct]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +50,10 @@ async def boss(input, memory, context):
     return result.result_payload
 '''
 
-CLOSED = '''
+CLOSED = """
 @id("nobody-starts-anything")
 forbid (principal, action == Action::"start_run", resource);
-'''
+"""
 
 
 class Answer:
@@ -99,25 +102,64 @@ def remit(project: Path, capsys: pytest.CaptureFixture[str]) -> Remit:
     return call
 
 
-def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """Start a command in a process of its own."""
+def _start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*PROGRAM, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         text=True,
         env={**os.environ, **environment},
     )
 
 
 @pytest.fixture
-def run_program(project: Path) -> Remit:
-    """Run a command in a process of its own."""
+def start(project: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Start a command in a process of its own."""
+    return _start
 
-    def call(*arguments: str, **environment: str) -> Answer:
-        process = start(*arguments, **environment)
-        out, err = process.communicate(timeout=60)
+
+@pytest.fixture
+def run_program(project: Path) -> Remit:
+    """Run a command in a process of its own, with `typed` on its stdin."""
+
+    def call(*arguments: str, typed: str = "", **environment: str) -> Answer:
+        process = _start(*arguments, **environment)
+        out, err = process.communicate(typed, timeout=60)
         return Answer(process.returncode, out, err)
 
     return call
+
+
+Terminal = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def at_terminal(project: Path) -> Terminal:
+    """Run a command on a terminal of its own; each answer is typed when its prompt appears."""
+
+    def call(arguments: list[str], typed: Mapping[str, str] = {}, **environment: str) -> tuple[int, str]:
+        ours, theirs = pty.openpty()
+        env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", **environment}
+        process = subprocess.Popen(
+            [*PROGRAM, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=env
+        )
+        os.close(theirs)
+        seen = _converse(ours, dict(typed))
+        os.close(ours)
+        return process.wait(timeout=10), seen
+
+    return call
+
+
+def _converse(terminal: int, left: dict[str, str]) -> str:
+    seen, deadline = "", time.monotonic() + 45
+    while time.monotonic() < deadline:
+        if select.select([terminal], [], [], 0.2)[0]:
+            try:
+                seen += os.read(terminal, 65_536).decode(errors="replace")
+            except OSError:
+                break
+        for prompt in [p for p in left if p in seen]:
+            os.write(terminal, (left.pop(prompt) + "\n").encode())
+    return seen

@@ -136,11 +136,15 @@ def test_an_export_is_verified_by_the_script_it_names(remit: Remit, project: Pat
 def test_ask_answer_constrain(remit: Remit) -> None:
     """A question and its answer, then a decision with other arguments; the agent acts on those."""
     run_id, approval_id = waiting(remit)
-    assert remit("approvals", "ask", approval_id, "who is she?", "--json").document["status"] == "info_requested"
+    assert (
+        remit("approvals", "ask", approval_id, "who is she?", "--json").document["status"] == "info_requested"
+    )
     assert remit("approvals", "answer", approval_id, "a countess", "--json").document["status"] == "pending"
     shown = remit("approvals", "show", approval_id)
     assert "asked: “who is she?”  answered: “a countess”" in shown.out
-    done = remit("approvals", "constrain", approval_id, '{"name": "Countess"}', "--why", "the title", "--json")
+    done = remit(
+        "approvals", "constrain", approval_id, '{"name": "Countess"}', "--why", "the title", "--json"
+    )
     assert done.document["status"] == "constrained"
     assert remit("runs", "resume", run_id).out.startswith("Hello, Countess!")
 
@@ -186,22 +190,24 @@ def test_another_tenant_sees_nothing(remit: Remit) -> None:
     """--tenant separates runs and approvals."""
     run_id, approval_id = waiting(remit)
     assert remit("runs", "list", "--tenant", "other", "--json").document["items"] == []
-    for arguments in (["runs", "show", run_id], ["runs", "verify", run_id], ["approvals", "approve", approval_id]):
+    for arguments in (
+        ["runs", "show", run_id],
+        ["runs", "verify", run_id],
+        ["approvals", "approve", approval_id],
+    ):
         assert remit(*arguments, "--tenant", "other").code == 2
 
 
-def test_a_chat_is_a_session(project: Path) -> None:
+def test_a_chat_is_a_session(run_program: Remit) -> None:
     """Lines in, answers out, and the conversation is kept."""
-    from conftest import PROGRAM
-
-    command = [*PROGRAM, "chat", "hello", "--session", "s1", "--no-steps"]
-    done = subprocess.run(command, input="Ada\n\n/quit\nEve\n", capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stdout.count("Hello, ")) == (0, 1), done.stderr
+    answer = run_program("chat", "hello", "--session", "s1", "--no-steps", typed="Ada\n\n/quit\nEve\n")
+    assert (answer.code, answer.out.count("Hello, ")) == (0, 1), answer.err
+    assert len(run_program("runs", "list", "--session", "s1", "--json").document["items"]) == 1
 
 
 def test_doctor_names_the_fix(remit: Remit, project: Path) -> None:
     """Each problem comes with the command that mends it; nothing broken means exit 0."""
     (project / "remit.toml").write_text('[models.default]\nprovider = "anthropic"\nmodel = "m"\n')
     answer = remit("doctor")
-    assert answer.code == 3
+    assert answer.code == 3, answer.out
     assert "fix: export ANTHROPIC_API_KEY=" in answer.out

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import Popen
 from typing import TYPE_CHECKING
 
 import pytest
@@ -99,10 +101,8 @@ def test_nobody_approves_their_own_request(remit: Remit) -> None:
     assert (again.code, "E405" in again.err) == (1, True)
 
 
-def test_ctrl_c_ends_with_130_and_the_run_is_kept(project: Path, remit: Remit) -> None:
+def test_ctrl_c_ends_with_130_and_the_run_is_kept(start: Callable[..., Popen[str]], remit: Remit) -> None:
     """The run goes on later; the command says how."""
-    from conftest import start
-
     process = start("run", "slow", *MORE)
     assert process.stderr is not None
     first = process.stderr.readline()

@@ -1,6 +1,6 @@
 """A small real app behind the real server, for the tests; also runnable, so that a test can kill its process.
 
-    python service.py HOME PORT
+python service.py HOME PORT
 """
 
 from __future__ import annotations

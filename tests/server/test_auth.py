@@ -35,11 +35,20 @@ WITHOUT_SCOPE = {"read": None, "run": "bob", "decide": "ana", "audit": "ana"}
 def ids(shared, until):
     """A task of tenant acme that waits for an approval."""
     with shared.client("ana") as ana:
-        ana.post("/api/v1/agents/invoke", json={"task": "x", "agents": ["payer"], "context": {}, "task_id": "auth-wait"})
-        page = until(
-            lambda: (p := ana.get("/api/v1/agents/status/auth-wait").json())["status"] == "needs_approval" and p
+        ana.post(
+            "/api/v1/agents/invoke",
+            json={"task": "x", "agents": ["payer"], "context": {}, "task_id": "auth-wait"},
         )
-    return {"task_id": "auth-wait", "run_id": page["run_id"], "approval_id": page["approvals"][0]["approval_id"]}
+        page = until(
+            lambda: (
+                (p := ana.get("/api/v1/agents/status/auth-wait").json())["status"] == "needs_approval" and p
+            )
+        )
+    return {
+        "task_id": "auth-wait",
+        "run_id": page["run_id"],
+        "approval_id": page["approvals"][0]["approval_id"],
+    }
 
 
 def call(client, name, ids, **options):

@@ -69,7 +69,9 @@ def test_addresses_that_do_not_exist(shared, path, method, status):
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 201}, {"limit": "x"}, {"status": "odd"}, {"cursor": "junk"}])
+@pytest.mark.parametrize(
+    "params", [{"limit": 0}, {"limit": 201}, {"limit": "x"}, {"status": "odd"}, {"cursor": "junk"}]
+)
 def test_bad_parameters_are_named(shared, params):
     """422, and which parameter."""
     with shared.client("ana") as ana:

@@ -37,7 +37,13 @@ def sse(client: httpx.Client, run_id: str, last: int | None = None, stop_after: 
                 name, _, value = line.partition(": ")
                 fields[name] = value
             elif "data" in fields:
-                found.append((int(fields["id"]) if "id" in fields else None, fields["event"], json.loads(fields["data"])))
+                found.append(
+                    (
+                        int(fields["id"]) if "id" in fields else None,
+                        fields["event"],
+                        json.loads(fields["data"]),
+                    )
+                )
                 fields = {}
                 if len(found) == stop_after:
                     return found
@@ -70,7 +76,9 @@ def test_lists_are_paged_newest_first(site, until):
             if not (cursor := page["cursor"]):
                 break
         assert sorted(seen) == sorted(made)
-        assert [i["start_ts"] for i in page["items"]] == sorted((i["start_ts"] for i in page["items"]), reverse=True)
+        assert [i["start_ts"] for i in page["items"]] == sorted(
+            (i["start_ts"] for i in page["items"]), reverse=True
+        )
 
 
 def test_agents_are_paged_by_name(shared):
@@ -78,7 +86,9 @@ def test_agents_are_paged_by_name(shared):
     with shared.client("vera") as vera:
         seen, cursor = [], None
         while True:
-            page = vera.get("/api/v1/agents", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
+            page = vera.get(
+                "/api/v1/agents", params={"limit": 2, **({"cursor": cursor} if cursor else {})}
+            ).json()
             seen += [agent["name"] for agent in page["items"]]
             if not (cursor := page["cursor"]):
                 break

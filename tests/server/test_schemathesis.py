@@ -74,5 +74,7 @@ def test_whatever_is_sent_about_real_things_is_answered_as_documented(case, shar
     case.path_parameters = {name: ids[name] for name in case.path_parameters or {}}
     if isinstance(case.body, dict):
         real = {"agent": "echo", "agents": ["echo"], "policy_profile": "default"}
-        case.body = {k: real.get(k, v) for k, v in case.body.items() if k not in ("tenant_id", "actor_context")}
+        case.body = {
+            k: real.get(k, v) for k, v in case.body.items() if k not in ("tenant_id", "actor_context")
+        }
     send(case, shared)

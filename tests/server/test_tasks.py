@@ -14,7 +14,9 @@ import pytest
 
 def invoke(client, agents, context=None, **more):
     """Start a task; its id."""
-    answer = client.post("/api/v1/agents/invoke", json={"task": "do it", "agents": agents, "context": context, **more})
+    answer = client.post(
+        "/api/v1/agents/invoke", json={"task": "do it", "agents": agents, "context": context, **more}
+    )
     assert answer.status_code == 202, answer.text
     assert set(answer.json()) == {"task_id", "status"}
     assert answer.headers["location"].endswith(answer.json()["task_id"])
@@ -99,7 +101,9 @@ def test_a_question_is_asked_and_answered(shared, until):
         answer = ana.post(f"/api/v1/approvals/{asked['approval_id']}/answer", json={"text": "for lunch"})
         assert answer.status_code == 200, answer.text
         until(lambda: status_of(ana, task_id) == "needs_approval")
-        bob.post(url, json={"decision": "constrain", "arguments": {"amount": 9}, "rationale": "less"}).raise_for_status()
+        bob.post(
+            url, json={"decision": "constrain", "arguments": {"amount": 9}, "rationale": "less"}
+        ).raise_for_status()
         until(lambda: status_of(ana, task_id) == "success")
         assert ana.get(f"/api/v1/agents/result/{task_id}").json()["result_payload"] == {"receipt": "paid 9"}
 

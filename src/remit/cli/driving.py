@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from remit.cli.deciding import Decider
@@ -74,3 +75,18 @@ async def waiting(app: App, runs: tuple[str, ...], tenant_id: str) -> list[Appro
             if not cursor:
                 break
     return sorted(found, key=lambda a: a.requested_ts)
+
+
+async def look_on(
+    app: App, run_id: str, tenant_id: str, watch: Watch, *, until: Callable[[], bool]
+) -> Result | None:
+    """Show a run that other workers drive, until it ends or `until` says stop."""
+    watch.start()
+    try:
+        while True:
+            result = await app.runs.result(run_id, tenant_id)
+            if (result is not None and result.status in ENDED) or until():
+                return result
+            await asyncio.sleep(PATIENCE_S / 5)
+    finally:
+        await watch.stop()

@@ -14,14 +14,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def settings_for(*, home: str = "", app: str = "", packs: Sequence[str] = (), fault: str = "") -> Settings:
+def settings_for(
+    *, home: str = "", app: str = "", packs: Sequence[str] = (), fault: str = "", lease_s: float = 0
+) -> Settings:
     """The settings of the environment and `remit.toml`, with what was given on the command line on top."""
     from msgspec.structs import replace
 
     from remit.settings import load
 
     settings = load(home=home, app=app)
-    return replace(settings, packs=tuple(packs) or settings.packs, fault=fault or settings.fault)
+    return replace(
+        settings,
+        packs=tuple(packs) or settings.packs,
+        fault=fault or settings.fault,
+        lease_ttl_s=lease_s or settings.lease_ttl_s,
+    )
 
 
 @asynccontextmanager

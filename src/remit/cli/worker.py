@@ -22,10 +22,16 @@ def worker(
             "--fault", metavar="POINT", help="Die (SIGKILL) at this point, for tests.", show_default=False
         ),
     ] = "",
+    lease: Annotated[
+        float,
+        typer.Option(
+            "--lease", metavar="S", help="Others take over after so many silent seconds.", show_default="15"
+        ),
+    ] = 0,
     home: o.Home = "",
 ) -> None:
     """Work on runs until Ctrl-C; steps in flight are finished first."""
-    settings = settings_for(home=home, app=app, packs=pack, fault=fault)
+    settings = settings_for(home=home, app=app, packs=pack, fault=fault, lease_s=lease)
     logging_on(settings)
 
     async def work() -> None:

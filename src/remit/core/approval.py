@@ -68,6 +68,13 @@ class Approval(Struct, frozen=True):
         """Whether a decision is still wanted."""
         return self.status in OPEN
 
+    @property
+    def agreeing(self) -> frozenset[str]:
+        """Who agreed to the arguments as they are now: an edit starts the count again."""
+        edits = [i for i, v in enumerate(self.votes) if v.kind == "constrain"]
+        counted = self.votes[edits[-1] :] if edits else self.votes
+        return frozenset(v.approver_id for v in counted if v.kind in ("approve", "constrain"))
+
 
 def apply_vote(approval: Approval, vote: Vote, vote_digest: str) -> Approval:
     """The approval after a vote. `vote_digest` is the digest of the arguments the vote agrees to.
@@ -90,13 +97,7 @@ def apply_vote(approval: Approval, vote: Vote, vote_digest: str) -> Approval:
 
 
 def _settle(approval: Approval) -> Approval:
-    since = 0
-    for i, v in enumerate(approval.votes):
-        if v.kind == "constrain":
-            since = i
-    counted = approval.votes[since:]
-    people = {v.approver_id for v in counted if v.kind in ("approve", "constrain")}
-    if len(people) < approval.quorum:
+    if len(approval.agreeing) < approval.quorum:
         return approval
     status: ApprovalStatus = "constrained" if approval.agreed_arguments is not None else "approved"
     return replace(approval, status=status)

@@ -14,7 +14,7 @@ from remit.core.approval import Approval, answered, apply_vote
 from remit.core.budget import Budget, Reservation, Usage, held_for
 from remit.core.codec import canonical, digest_of
 from remit.core.errors import StoreError
-from remit.core.message import Block, Message, Text, ToolResult, ToolUse, user
+from remit.core.message import Block, Image, Message, Text, Thinking, ToolResult, ToolUse, user
 from remit.core.payload import load, unpack
 from remit.core.policy import Decision
 from remit.core.provenance import Label, Labels, join, merge
@@ -153,19 +153,25 @@ def fold(run_id: str, events: list[ev.Event], contents: MutableMapping[str, byte
     return run
 
 
+IMAGE_CHARS, DOCUMENT_CHARS = 3 * 1_600, 3 * 20_000
+"""What an image and a document may cost a model, at three characters a token."""
+
+
 def message_chars(message: Message) -> int:
-    """About how many characters a model reads for this message; used to reserve budget."""
+    """At most how much a model reads for this message, in UTF-8 bytes; used to reserve budget."""
     return sum(_block_chars(b) for b in message.blocks) + 8
 
 
 def _block_chars(block: Block) -> int:
     if isinstance(block, Text):
-        return len(block.text)
+        return len(block.text.encode())
     if isinstance(block, ToolUse):
         return len(block.name) + len(canonical(block.input)) + 24
     if isinstance(block, ToolResult):
-        return len(block.content) if isinstance(block.content, str) else len(canonical(block.content)) + 24
-    return 1600
+        return len(canonical(block.content)) + 24
+    if isinstance(block, Thinking):
+        return len(block.text.encode()) + len(block.signature)
+    return IMAGE_CHARS if isinstance(block, Image) else DOCUMENT_CHARS
 
 
 def tool_result(step: Step) -> ToolResult:

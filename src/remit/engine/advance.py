@@ -14,7 +14,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from remit.core import event as ev
-from remit.core.budget import NANO
+from remit.core.budget import NANO, Usage
 from remit.core.codec import decode, encode, plain
 from remit.core.errors import FencedError, RemitError
 from remit.core.policy import Profile
@@ -29,6 +29,7 @@ from remit.engine.effects import Recorder
 from remit.engine.gateway import Ask, Gateway, Interrupted, Parked
 from remit.engine.kit import Kit
 from remit.engine.loop import Ended, LlmLoop, act
+from remit.engine.records import approval_record
 from remit.ports.store import Lease, Put, Signal, Write
 
 Outcome = Literal["ended", "waiting", "busy", "lost"]
@@ -108,6 +109,7 @@ class Advance:
         self.profile = profile
         self._acting: asyncio.Task[Finished | None] | None = None
         self._aborted = False
+        self._stopping = False
 
     async def go(self) -> Outcome:
         """Until the run ends or must wait."""
@@ -131,6 +133,7 @@ class Advance:
 
     async def _interruptible(self) -> Finished | None:
         """Work that a cancel request may interrupt while a model is thinking; None when it was interrupted."""
+        self.gateway.open()
         self._acting = asyncio.ensure_future(self._work())
         try:
             return await self._acting
@@ -141,6 +144,7 @@ class Advance:
             raise
         finally:
             self._acting = None
+            await self.gateway.shut()
 
     async def _work(self) -> Finished | None:
         agent = self.kit.catalogue.agents.get(self.run.agent.name)
@@ -216,6 +220,7 @@ class Advance:
             problem = Problem("E520", f"cancelled by `{cancelled.by}`: {cancelled.reason}")
         if problem is None:
             return None
+        self._stopping = True
         await self._settle_in_flight()
         children = self.run.children
         if children:
@@ -231,6 +236,7 @@ class Advance:
             if s.kind == "tool" and s.state in ("intended", "in_doubt")
         ]
         if asks:
+            self.gateway.open()
             await self.gateway.settle(asks)
 
     async def _stop_children(self, problem: Problem) -> None:
@@ -245,7 +251,7 @@ class Advance:
 
     async def _park(self, parked: Parked) -> bool:
         """Park. False when a signal came meanwhile, so that the run goes on at once."""
-        wake = [w for w in (parked.wake_ts, self._deadline()) if w is not None]
+        wake = [w for w in (parked.wake_ts, self._deadline()) if w is not None and not self._stopping]
         self.recorder.note(
             ev.RunParked(parked.waiting_on), writes=[self._record("waiting", None, parked.waiting_on)]
         )
@@ -260,10 +266,16 @@ class Advance:
 
     async def _finish(self, finished: Finished) -> None:
         """The last event, the record, the parent's signal and the tenant's envelope, in one transaction."""
+        self._write_off()
+        withdrawn = [
+            approval_record(replace(a, status="cancelled"), None)
+            for a in self.run.approvals.values()
+            if a.open
+        ]
         payload = self.recorder.clean(finished.payload)
         data = ev.RunFinished(finished.status, self.recorder.pack(payload), finished.problem)
         self.recorder.note(data)
-        writes: list[Write] = [self._record(finished.status, finished.ts, ())]
+        writes: list[Write] = [self._record(finished.status, finished.ts, ()), *withdrawn]
         start = self.run.start
         if start.parent_run:
             result = plain(replace(result_of(self.run), decision_log=()))
@@ -274,6 +286,15 @@ class Advance:
         self.recorder.note(writes=writes)
         await self.recorder.flush(status="ended")
         telling.run_finished(self.kit.telemetry, self.run, finished)
+
+    def _write_off(self) -> None:
+        """A model call that nobody waits for any more may have been billed: it is charged what was held for it."""
+        for step in list(self.run.steps.values()):
+            if step.kind == "model" and step.state == "intended":
+                held = step.reserved
+                used = Usage(cost_usd=held.cost_usd, input_tokens=held.tokens, model_calls=held.model_calls)
+                problem = Problem("E613", "the run ended before the model answered")
+                self.recorder.note(ev.ModelFailed(step.step, step.name, problem, used))
 
     def _record(self, status: str, end_ts: int | None, waiting_on: tuple[str, ...]) -> Put:
         row = first_record(self.run.run_id, self.run.start, self.run.created_ts)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from remit.core.approval import Approval, DecisionKind, Vote, answered, apply_vote
 from remit.core.codec import decode, digest_of, encode, plain
 from remit.core.errors import ConditionError, ConflictError, DeniedError, InputError, NotFoundError
@@ -11,6 +13,7 @@ from remit.core.policy import PolicyRequest, Principal
 from remit.core.provenance import Labels
 from remit.core.signal import AnswerGiven, VoteCast
 from remit.core.task import Actor
+from remit.engine import loading
 from remit.engine.kit import Kit
 from remit.engine.records import approval_record
 from remit.engine.schemas import Validator
@@ -65,6 +68,7 @@ class Approvals:
             known = next((v for v in approval.votes if v.decision_id == decision_id), None)
             if known is not None:
                 return self._same(approval, known, actor, kind)
+            await self._as_asked(approval)
             self._authorise(approval, tenant_id, actor)
             clean = self._check(approval, actor, kind, rationale, arguments)
             vote = Vote(
@@ -72,7 +76,8 @@ class Approvals:
             )
             agreed = approval.arguments_digest if clean is None else digest_of(clean)
             after = apply_vote(approval, vote, agreed)
-            signal = Signal(approval.run_id, f"vote:{decision_id}", encode(VoteCast(approval_id, vote)))
+            body = encode(VoteCast(approval_id, vote))
+            signal = Signal(approval.run_id, f"vote:{approval_id}:{decision_id}", body)
             if await self._swap(approval, after, signal):
                 return after
         raise ConflictError(
@@ -92,6 +97,17 @@ class Approvals:
             if await self._swap(approval, after, signal):
                 return after
         raise ConflictError(f"approval `{approval_id}` changes too quickly")
+
+    async def _as_asked(self, approval: Approval) -> None:
+        """Raises ConflictError E409 when the run's journal does not say what the record says: a person sees the record."""
+        run, _ = await loading.load(self._kit.store, approval.run_id, approval.tenant_id)
+        asked = run.approvals.get(approval.approval_id)
+        if asked is None or _question(asked) != _question(approval):
+            raise ConflictError(
+                f"the record of approval `{approval.approval_id}` is not what run `{approval.run_id}` asked",
+                code="E409",
+                help=f"the record was changed: cancel the run; `remit runs verify {approval.run_id}` checks the journal",
+            )
 
     def _same(self, approval: Approval, known: Vote, actor: Actor, kind: DecisionKind) -> Approval:
         if known.approver_id != actor.actor_id or known.kind != kind:
@@ -118,9 +134,7 @@ class Approvals:
             )
         if approval.reason == "policy" and self._kit.clock.now() >= approval.expires_ts:
             raise ConflictError(f"approval `{approval.approval_id}` expired, which means reject", code="E405")
-        if kind in ("approve", "constrain") and any(
-            v.approver_id == actor.actor_id and v.kind in ("approve", "constrain") for v in approval.votes
-        ):
+        if kind == "approve" and actor.actor_id in approval.agreeing:
             raise ConflictError(f"`{actor.actor_id}` approved this already; another person must", code="E405")
         if kind == "request_info" and not rationale:
             raise InputError("request_info needs a question", code="E106", help="give it as the rationale")
@@ -185,3 +199,16 @@ class Approvals:
         except ConditionError:
             return False
         return True
+
+
+def _question(approval: Approval) -> Approval:
+    """What was asked, without how far its answer has come."""
+    return replace(
+        approval,
+        status="pending",
+        votes=(),
+        question="",
+        answer="",
+        agreed_arguments=None,
+        agreed_digest="",
+    )

@@ -7,6 +7,8 @@ idempotency key, timeout and retry budget, check the output, label it, and journ
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -32,6 +34,7 @@ from remit.engine.execution import Execution
 from remit.engine.kit import Kit
 from remit.engine.records import approval_id, approval_record
 from remit.engine.schemas import Validator
+from remit.engine.streaming import CleanStream
 from remit.ports.agents import Tool
 from remit.ports.model import Delta, ModelRequest
 from remit.ports.store import ABSENT, Put, Write
@@ -83,6 +86,9 @@ class Gateway:
         self.recorder = recorder
         self.run: Run = recorder.run
         self._breakers = breakers
+        self._closed = False
+        self._inside = 0
+        self._left = asyncio.Event()
         task = self.run.task
         self.principal = Principal(
             task.tenant_id, task.actor_context.actor_id, task.actor_context.roles, self.run.agent.name
@@ -93,6 +99,32 @@ class Gateway:
 
     async def settle(self, asks: list[Ask]) -> None:
         """Bring every call to its outcome, or as far as it can go now. Raises Parked when one must wait."""
+        with self._entered():
+            await self._settle(asks)
+
+    @contextlib.contextmanager
+    def _entered(self) -> Iterator[None]:
+        if self._closed:
+            raise Interrupted
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            self._left.set()
+
+    def open(self) -> None:
+        """Let calls in."""
+        self._closed = False
+
+    async def shut(self) -> None:
+        """Let no more calls in, and wait for those inside: an agent may have left some behind when it returned or parked."""
+        self._closed = True
+        while self._inside:
+            self._left.clear()
+            await self._left.wait()
+
+    async def _settle(self, asks: list[Ask]) -> None:
         if self.recorder.inbox:
             raise Interrupted
         started: list[Ask] = []
@@ -495,6 +527,10 @@ class Gateway:
         self, step_id: str, request: ModelRequest, chars: int, request_note: Any = None
     ) -> Message:
         """Ask the agent's model as step `step_id`. Raises ModelError after it was journaled."""
+        with self._entered():
+            return await self._ask_model(step_id, request, chars, request_note)
+
+    async def _ask_model(self, step_id: str, request: ModelRequest, chars: int, request_note: Any) -> Message:
         route = self.run.agent.model
         decision = self.kit.policy.decide(
             PolicyRequest(
@@ -528,12 +564,14 @@ class Gateway:
     async def _answer(self, step_id: str, route: str, request: ModelRequest) -> Message:
         telemetry = self.kit.telemetry
         with telling.model_span(telemetry, self.run, step_id, route) as span:
+            stream = CleanStream(self.recorder.clean, self._on_delta)
             try:
-                answer = await self.kit.models.ask(route, request, self._on_delta)
+                answer = await self.kit.models.ask(route, request, stream)
             except ModelError as error:
                 telling.model_failed(telemetry, span, route, error.code, self.recorder.clean(error.message))
                 await self._model_failed(step_id, route, error)
                 raise
+            stream.end()
             telling.model_answered(telemetry, span, answer)
         self.recorder.crash("after:model")
         message = _clean_message(self.recorder, answer.reply.message)

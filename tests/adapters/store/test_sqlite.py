@@ -210,7 +210,7 @@ def schema_of(path: Path) -> set[tuple[str, str]]:
 async def test_an_old_file_is_migrated(store: SqliteStore, tmp_path: Path) -> None:
     """A file of schema 1 gets what later steps add, keeps its runs, and ends with the schema of a new file."""
     old = tmp_path / "old.db"
-    db = schema.connect(str(old))
+    db = schema.connect(str(old), 5)
     for statement in schema.MIGRATIONS[0]:
         db.execute(statement)
     db.execute("PRAGMA user_version=1")

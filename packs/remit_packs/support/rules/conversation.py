@@ -70,8 +70,18 @@ def listen(request: ModelRequest) -> Talk:
                 calls[block["id"]] = (block["name"], block["input"])
             elif block["type"] == "tool_result" and block["tool_use_id"] in calls:
                 name, given = calls[block["tool_use_id"]]
-                steps.append(Step(name, given, block["content"], block["is_error"]))
+                steps.append(_step(name, given, block["content"], block["is_error"]))
     return Talk(said, "\n".join(before).strip(), tuple(steps), len(calls))
+
+
+def _step(tool: str, given: dict[str, Any], content: Any, failed: bool) -> Step:
+    """A step; of another agent's result only what it answered, or why it could not, is kept."""
+    if not (isinstance(content, dict) and "result_payload" in content):
+        return Step(tool, given, content, failed)
+    if content.get("status") == "success":
+        return Step(tool, given, content["result_payload"], failed)
+    problem = content.get("problem") or {"message": f"it ended as {content.get('status')}"}
+    return Step(tool, given, problem, True)
 
 
 def call(talk: Talk, *wanted: tuple[str, dict[str, Any]]) -> Message:

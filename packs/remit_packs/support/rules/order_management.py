@@ -219,7 +219,7 @@ def _parcel(tracking: Tracking) -> str:
     if not tracking.events:
         return f"The {where} has no events yet; expected on {tracking.expected_on}."
     newest = tracking.events[-1]
-    expected = "" if tracking.status == "delivered" else f" It is expected on {tracking.expected_on}."
+    expected = "" if tracking.status == "delivered" else f" Expected day: {tracking.expected_on}."
     return f"The {where}: {newest.event} in {newest.place} on {newest.at[:10]}.{expected}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import sys
 from collections.abc import Mapping
 from contextlib import aclosing
 from inspect import signature
@@ -175,6 +176,8 @@ class AnthropicModel:
 
     async def _exchange(self, request: ModelRequest, on_delta: OnDelta | None) -> ModelReply:
         files = await attachments(self._blobs, request.messages)
+        if "anthropic" not in sys.modules:  # half a second that the event loop should not stand still for
+            await asyncio.to_thread(_vendor)
         create = self._clients.get().messages.with_streaming_response.create
         body = self._body(request, files)
         named = {key: body.pop(key) for key in ("model", "max_tokens", "messages")}

@@ -44,7 +44,8 @@ class OtelSpan:
 
     def __init__(self, span: Any, failed: Any) -> None:
         self._span = span
-        self._failed = failed
+        self._status = failed
+        self._failed = False
 
     def set(self, **attributes: Any) -> None:
         """Add attributes; `gen_ai__agent__name` means `gen_ai.agent.name`."""
@@ -52,8 +53,14 @@ class OtelSpan:
 
     def fail(self, code: str, message: str) -> None:
         """Mark the span as failed."""
+        self._failed = True
         self._span.set_attribute(ERROR_TYPE, code)
-        self._span.set_status(self._failed, message)
+        self._span.set_status(self._status, message)
+
+    def raised(self, error: BaseException) -> None:
+        """Mark the span as failed by an exception, by its type alone, unless the reason is known already."""
+        if not self._failed:
+            self.fail(type(error).__name__, "")
 
 
 class OtelTelemetry:
@@ -91,12 +98,20 @@ class OtelTelemetry:
         given = {key: _value(value) for key, value in attributes.items()}
         if trace_id:
             given[TRACE_ID] = trace_id
-        parent = self._parent(trace_id)
-        failed = self._trace.StatusCode.ERROR
         with self._tracer.start_as_current_span(
-            name, context=parent, attributes=given, links=self._links(link), record_exception=False
+            name,
+            context=self._parent(trace_id),
+            attributes=given,
+            links=self._links(link),
+            record_exception=False,  # an exception's text may hold anything, secrets too
+            set_status_on_exception=False,
         ) as span:
-            yield OtelSpan(span, failed)
+            opened = OtelSpan(span, self._trace.StatusCode.ERROR)
+            try:
+                yield opened
+            except BaseException as error:
+                opened.raised(error)
+                raise
 
     def _parent(self, trace_id: str) -> Any:
         current = self._trace.get_current_span().get_span_context()

@@ -359,10 +359,14 @@ class PostgresStore:
         return await self._use(work)
 
     async def _pack(self, contents: Mapping[str, bytes]) -> Sequence[Packed]:
-        """Rows for the contents; many bytes are compressed on a thread."""
+        """Rows for the contents; many bytes are compressed on a thread, and only those that are not there yet."""
         if sum(map(len, contents.values())) < LARGE:
             return pack(contents)
-        return await asyncio.to_thread(pack, contents)
+        keys = [digest_key(digest) for digest in contents]
+        rows = await self._rows("SELECT digest FROM contents WHERE digest = ANY(%s)", (keys,))
+        there = {bytes(row[0]) for row in rows}
+        new = {digest: body for digest, body in contents.items() if digest_key(digest) not in there}
+        return await asyncio.to_thread(pack, new) if new else ()
 
     async def _collections(self) -> dict[str, Table]:
         await self._use(self._writer().reload)

@@ -12,7 +12,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 from remit.adapters.store.sqlite import failures
@@ -111,6 +111,14 @@ class GroupCommit:
         self._closed = True
         self._queue.put(None)
         self._thread.join()
+        late = [job for batch in self._left() for job in batch]
+        _fail(late, StoreError(f"the store at `{self._path}` is closed", code="E806"))
+        _settle_all(late)
+
+    def _left(self) -> Iterator[list[Job]]:
+        """What another thread's loop queued after the writer thread was told to stop."""
+        while not self._queue.empty():
+            yield self._queue.get_nowait() or []
 
     def restart_log(self) -> None:
         """Let the writer thread empty the write-ahead log while nobody writes, once it has grown large."""

@@ -36,10 +36,10 @@ SEQ_BITS = 24
 """A run has at most 16.7 million entries."""
 
 
-def connect(path: str) -> sqlite3.Connection:
-    """A connection that never waits for locks (its user decides how) and never checkpoints by itself."""
+def connect(path: str, timeout_s: float) -> sqlite3.Connection:
+    """A connection that waits so long for locks and never checkpoints by itself."""
     db = sqlite3.connect(
-        path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=512
+        path, timeout=timeout_s, isolation_level=None, check_same_thread=False, cached_statements=512
     )
     for pragma in ("synchronous=NORMAL", "wal_autocheckpoint=0", "cache_size=-16000", "temp_store=MEMORY"):
         db.execute(f"PRAGMA {pragma}")
@@ -67,6 +67,7 @@ def retry_busy(db: sqlite3.Connection, statement: str, timeout_s: float) -> None
 def migrate(db: sqlite3.Connection, path: str, timeout_s: float) -> None:
     """Bring the file to this schema. Raises ConfigError for a file that a newer Remit wrote."""
     retry_busy(db, "PRAGMA journal_mode=WAL", timeout_s)
+    db.execute(f"PRAGMA busy_timeout={int(timeout_s * 1000)}")
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version == len(MIGRATIONS):
         return

@@ -7,6 +7,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, TypeVar
@@ -38,6 +39,7 @@ T = TypeVar("T")
 POLL_S = 0.05
 MISSED_POLLS = 10
 """Polls that found the writer busy before waiters look for themselves."""
+READ_TIMEOUT_S = 2.0
 LARGE = 8 * 1024
 LARGE_LOG_PAGES = 4000
 
@@ -248,10 +250,15 @@ class SqliteStore:
         await self._write(lambda db: records.apply(db, self._tables, writes), durable=True, risky=True)
 
     def _connect(self) -> _Open:
-        try:
-            return _Open(self)
-        except sqlite3.Error as error:
-            raise failures.store_error(error, self._path) from error
+        """Connect, on a thread. While others open or close the file SQLite may say busy, whatever its timeout."""
+        deadline = time.monotonic() + self._busy_timeout_s
+        while True:
+            try:
+                return _Open(self)
+            except sqlite3.Error as error:
+                if not failures.is_busy(error) or time.monotonic() > deadline:
+                    raise failures.store_error(error, self._path) from error
+            time.sleep(0.01)
 
     def _opened(self) -> _Open:
         if self._open is None:
@@ -352,12 +359,16 @@ class _Open:
 
     def __init__(self, store: SqliteStore) -> None:
         self._path = store._path
-        self.writes = schema.connect(self._path)
-        schema.migrate(self.writes, self._path, store._busy_timeout_s)
-        self.reads = schema.connect(self._path)
-        self.queries = schema.connect(self._path)
-        self._checkpoints = schema.connect(self._path)
-        store._tables = records.load(self.reads)
+        with contextlib.ExitStack() as undo:
+            self.writes = undo.enter_context(contextlib.closing(schema.connect(self._path, 0)))
+            schema.migrate(self.writes, self._path, store._busy_timeout_s)
+            # The writer may run on an event loop: it never waits for a lock there. Readers hardly ever meet one.
+            self.writes.execute("PRAGMA busy_timeout=0")
+            self.reads = undo.enter_context(contextlib.closing(schema.connect(self._path, READ_TIMEOUT_S)))
+            self.queries = undo.enter_context(contextlib.closing(schema.connect(self._path, READ_TIMEOUT_S)))
+            self._checkpoints = undo.enter_context(contextlib.closing(schema.connect(self._path, 0)))
+            store._tables = records.load(self.reads)
+            undo.pop_all()
         self.reader = ThreadPoolExecutor(1, "remit-sqlite-reader")
         self._checkpointer = ThreadPoolExecutor(1, "remit-sqlite-checkpointer")
         self.commits = GroupCommit(
