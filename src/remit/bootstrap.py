@@ -26,7 +26,7 @@ from remit.core.errors import ConfigError
 from remit.core.message import Message
 from remit.core.redaction import Redactor
 from remit.core.task import Result, Task
-from remit.engine import envelopes, keys, records
+from remit.engine import delegation, envelopes, keys, records
 from remit.engine.advance import Engine
 from remit.engine.approvals import Approvals
 from remit.engine.audit import Audit
@@ -57,11 +57,14 @@ class Known:
     def __init__(self, packs: Sequence[Pack]) -> None:
         self.agents: dict[str, Agent] = {}
         self.tools: dict[str, Tool] = {}
+        offered: dict[str, Any] = {}
         for pack in packs:
             for agent in pack.agents:
                 self._add(self.agents, "agent", agent.spec.name, agent)
+                self._add(offered, "agent", delegation.tool_name(agent.spec.name), agent)
             for tool in pack.tools:
                 self._add(self.tools, "tool", tool.spec.name, tool)
+                self._add(offered, "tool", tool.spec.name, tool)
 
     def _add(self, known: dict[str, Any], kind: str, name: str, thing: Any) -> None:
         if known.setdefault(name, thing) is not thing:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from benchmarks.common.bank_client import entries
 from faultlib.driving import BANKS, EFFECTS, Counted, Rig, rig
 from faultlib.invariants import check_invariants
 from faultlib.program import opened, task_of
@@ -75,8 +76,6 @@ def expected(run: str) -> object:
 
 async def assert_whole(rig: Rig, run: str, counted: Counted) -> None:
     """The run came to the same result as without kills, with every effect exactly once at the bank."""
-    from benchmarks.common.bank_client import entries
-
     assert (counted.finished, counted.doubled, counted.lost) == (1, 0, 0), counted
     job = rig.job(run)
     task = task_of(run, EFFECTS)
@@ -103,7 +102,7 @@ async def test_killed_at_every_named_point_a_run_ends_the_same_and_no_effect_dou
 ) -> None:
     """Kill -9 at a named point, of the run or of its recovery: same result, every effect exactly once."""
     agent, effect, plan = case
-    run = f"{agent}-{effect}-{CASES.index(case)}"
+    run = victims.name(agent, effect, CASES.index(case))
     counted = victims.to_the_end(run, plan)
     assert counted.kills == sum(p != "" for p in plan), f"a point was not reached: {counted}"
     await assert_whole(victims, run, counted)
@@ -113,7 +112,7 @@ async def _random_kills(rig: Rig, runs: int, seed: int) -> Counted:
     total, chance = Counted(), random.Random(seed)
     for number in range(runs):
         agent, effect = AGENTS[number % 2], list(BANKS)[number % 3]
-        run = f"{agent}-{effect}-random{seed}x{number}"
+        run = rig.name(agent, effect, f"{seed}x{number}")
         counted = rig.at_random(run, chance)
         await assert_whole(rig, run, counted)
         total.add(counted)

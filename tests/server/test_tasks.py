@@ -130,6 +130,14 @@ def test_agents_that_cannot_do_it_are_refused(shared, agents, status, code):
         assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+@pytest.mark.parametrize("task_id", ["", "a/b", "a b", "a\r\nSet-Cookie: x", "\U000c19f2", "x" * 129])
+def test_a_task_id_fits_into_an_address(shared, task_id):
+    """Nothing that a URL or a header would have to escape."""
+    with shared.client("ana") as ana:
+        answer = ana.post("/api/v1/agents/invoke", json={"task": "x", "agents": ["echo"], "task_id": task_id})
+        assert (answer.status_code, answer.json()["code"]) == (422, "E102")
+
+
 def test_the_same_task_id_is_the_same_task(shared, until):
     """Sending it twice is harmless; another content under the id is a conflict."""
     body = {"task": "x", "agents": ["echo"], "context": {"a": 1}, "task_id": "mine-1"}

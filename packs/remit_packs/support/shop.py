@@ -57,7 +57,7 @@ class Size(NamedTuple):
 
 
 FULL = Size(orders=50_000, customers=8_000, tickets=6_000)
-SMALL = Size(orders=2_000, customers=400, tickets=300)
+SMALL = Size(orders=3_000, customers=400, tickets=300)
 
 
 class Row(NamedTuple):
@@ -204,13 +204,13 @@ def _status(dice: random.Random, age: int) -> str:
 
 
 def _charges(dice: random.Random, orders: list[Row]) -> Iterator[tuple[Any, ...]]:
-    """One charge for each order that was not cancelled; about one in three hundred was charged twice."""
+    """One charge for each order that was not cancelled; about one in a hundred was charged twice."""
     number = FIRST_CHARGE
     for order in orders:
         if order.status == "cancelled":
             continue
         method = "card" if dice.random() < 0.8 else "paypal"
-        for copy in range(2 if dice.random() < 0.0035 else 1):
+        for copy in range(2 if dice.random() < 0.01 else 1):
             yield number, order.order_id, order.total_cents, method, order.placed_at + (1 + copy) * MINUTE
             number += 1
 

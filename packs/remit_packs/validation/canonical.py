@@ -22,7 +22,7 @@ class Kind(Struct, frozen=True):
     """The type of a column as far as comparing needs it.
 
     `digits` are decimals of a number or of a second; `zoned` means that a timestamp is a moment in UTC;
-    `text` that the values are text in a file and still have to be read as the type.
+    `text` that the file holds text (CSV), and the family is what the text looks like. `name` is for people.
     """
 
     family: Family
@@ -65,13 +65,9 @@ def canonical(column: str, stored: Kind, common: Kind) -> str:
 
 
 def _number(value: str, stored: Kind, digits: int) -> str:
-    if stored.family == "float" or stored.text:
-        text = f"{value}::decimal(38,{digits})::varchar"
-    elif digits == 0:
+    if digits == 0 and stored.family == "number" and not stored.text:
         return f"{value}::varchar"
-    else:
-        text = f"{value}::decimal(38,{digits})::varchar"
-    return f"regexp_replace({text}, '^-(0(\\.0*)?)$', '\\1')"  # -0 is 0
+    return f"{value}::decimal(38,{digits})::varchar"
 
 
 def _timestamp(value: str, stored: Kind, digits: int) -> str:

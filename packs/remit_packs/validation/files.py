@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 from msgspec import Struct
+from msgspec.structs import replace
 
 from remit.sdk import ToolError
 from remit_packs.validation.canonical import Kind, quote
@@ -30,7 +31,6 @@ _TYPES = {
     "DOUBLE": Kind("float"),
 }
 _DECIMAL = re.compile(r"DECIMAL\(\d+,(\d+)\)")
-_TIMES = ("date", "timestamp")
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
@@ -47,30 +47,37 @@ class File(Struct, frozen=True):
     path: str
     format: str
 
-    def relation(self, typed: frozenset[str] = frozenset()) -> str:
-        """SQL that reads the file. Columns of a CSV file stay text unless they are in `typed`."""
-        return self._csv(typed) if self.format != ".parquet" else f"read_parquet({_literal(self.path)})"
-
-    def sniffed(self) -> str:
-        """SQL that reads a CSV file with types by detection over all rows."""
-        return self._csv(None)
-
-    def _csv(self, typed: frozenset[str] | None) -> str:
+    def relation(self, as_text: Sequence[str] | None = None) -> str:
+        """SQL that reads the file. Of a CSV file, columns in `as_text` stay text and others are typed by detection."""
+        if self.format == ".parquet":
+            return f"read_parquet({_literal(self.path)})"
         # An unquoted empty field is NULL, a quoted one is the empty string.
         options = f"header = true, delim = {_literal(_SEPARATORS[self.format])}, quote = '\"', escape = '\"', sample_size = -1"
         options += ", nullstr = '', allow_quoted_nulls = false"
-        if typed is not None and not typed:
+        if as_text is None:
             options += ", all_varchar = true"
+        elif as_text:
+            options += ", types = {" + ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in as_text) + "}"
         return f"read_csv({_literal(self.path)}, {options})"
 
 
 def local_file(path: str) -> File:
     """The file at `path`. Raises ToolError for a URL, a pattern, a folder, a missing file or an unknown ending."""
     if "://" in path or re.search(r"[*?\[\]]", path):
-        raise ToolError(f"`{path}` is not a plain local path", code="E751", help="give the path of one file, without patterns")
+        raise ToolError(
+            f"`{path}` is not a plain local path",
+            code="E751",
+            help="give the path of one file, without patterns",
+        )
     found = Path(path)
     if not found.is_file():
-        raise ToolError(f"there is no file `{path}`", code="E752", help="check the path; it is relative to where Remit runs")
+        raise ToolError(
+            f"there is no file `{path}`",
+            code="E752",
+            help="check the path; it is relative to where Remit runs",
+        )
+    if found.stat().st_size == 0:
+        raise ToolError(f"`{path}` is empty, without even a header", code="E755")
     ending = found.suffix.lower()
     if ending not in (".parquet", *_SEPARATORS):
         raise ToolError(f"`{path}` is neither .csv, .tsv nor .parquet", code="E753")
@@ -96,19 +103,11 @@ def session(path: str) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def columns_of(connection: duckdb.DuckDBPyConnection, file: File) -> list[Column]:
     """The columns with their kinds. Raises duckdb.Error when the file cannot be read."""
-    relation = file.relation() if file.format == ".parquet" else file.sniffed()
-    rows = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+    rows = connection.execute(f"DESCRIBE SELECT * FROM {file.relation(())}").fetchall()
     columns = [Column(name, _kind(type_name)) for name, type_name, *_ in rows]
     if file.format == ".parquet":
         return columns
     return [_as_text(connection, file, column) for column in columns]
-
-
-def typed_columns(file: File, columns: list[Column]) -> frozenset[str]:
-    """Those columns of a CSV file that DuckDB's own detection has to read: dates and times in whatever format."""
-    if file.format == ".parquet":
-        return frozenset()
-    return frozenset(c.name for c in columns if c.kind.family in _TIMES and not c.kind.text)
 
 
 def _kind(type_name: str) -> Kind:
@@ -124,10 +123,8 @@ def _kind(type_name: str) -> Kind:
 def _as_text(connection: duckdb.DuckDBPyConnection, file: File, column: Column) -> Column:
     """A CSV column as text. Numbers in fixed notation are exact decimals with the most digits seen, never floats."""
     kind = column.kind
-    if kind.family in _TIMES:
-        return column
     if kind.family not in ("number", "float"):
-        return Column(column.name, Kind(kind.family, text=True, name=kind.name))
+        return Column(column.name, replace(kind, text=True))
     value = quote(column.name)
     fixed, digits = connection.execute(
         f"SELECT coalesce(bool_and(regexp_full_match({value}, '\\s*[-+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)\\s*')), true),"

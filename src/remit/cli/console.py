@@ -81,3 +81,12 @@ def is_interactive() -> bool:
     import sys
 
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def problem(code: str, message: str, help: str = "") -> None:
+    """What went wrong and what to do next, on stderr."""
+    from remit.cli.text import clean
+
+    say(f"{paint(f'error[{code}]', 'bad')}: {clean(message)}")
+    if help:
+        say(f"{paint('help', 'name')}: {clean(help)}")

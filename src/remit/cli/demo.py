@@ -16,7 +16,7 @@ import typer
 from remit.cli import options as o
 from remit.cli.console import paint, say
 from remit.cli.session import run_async
-from remit.cli.text import lines, plural
+from remit.cli.text import brief, lines, plural
 
 if TYPE_CHECKING:
     from remit.bootstrap import App
@@ -126,11 +126,23 @@ class Tour:
         from remit.cli.driving import drive
         from remit.cli.live import screen
 
-        say(f"\n   {paint('customer', 'name')}  “{story.message}”\n")
+        self._said("customer", "name", f"“{story.message}”")
         run_id = await self._submit(story)
         result, _ = await drive(self.app, run_id, TENANT, self.decider, screen())
         self._answer(result)
         self.closer(f"remit runs show {run_id}")
+
+    def _said(self, who: str, style: str, text: Any) -> None:
+        """What somebody said, wrapped to the terminal."""
+        import shutil
+        import textwrap
+
+        width = min(shutil.get_terminal_size((120, 24)).columns, 120) - len(who) - 6
+        wrapped = [part for line in lines(text) for part in textwrap.wrap(line, width) or [""]]
+        say()
+        for number, line in enumerate(wrapped):
+            say(f"   {paint(who, style) if number == 0 else ' ' * len(who)}  {line}")
+        say()
 
     async def _submit(self, story: Any) -> str:
         from remit.cli.run import new_task
@@ -140,10 +152,8 @@ class Tour:
         return run_id
 
     def _answer(self, result: Result) -> None:
-        say()
         if result.status == "success":
-            for line in lines(result.result_payload):
-                say(f"   {paint('answer', 'good')}  {line}")
+            self._said("answer", "good", result.result_payload)
         elif result.status == "failure":
             problem = result.problem
             self.expect(False, f"failed: [{problem.code}] {problem.message}" if problem else "failed")
@@ -164,7 +174,7 @@ class Tour:
             "A worker dies in the middle of a refund",
             "kill -9 right after the money moved and before that was written down: the worst moment there is.",
         )
-        say(f"\n   {paint('customer', 'name')}  “{self.twice.message}”\n")
+        self._said("customer", "name", f"“{self.twice.message}”")
         run_id = await self._submit(self.twice)
         watch = Watch(self.app, run_id, TENANT, screen())
         await self._until_killed(run_id, watch)
@@ -261,23 +271,37 @@ class Tour:
         return found
 
     async def files(self) -> None:
-        """Two files compared, row by row."""
+        """Two files compared: the agent is plain Python, its reads are governed like any other."""
         from remit.cli.driving import drive
         from remit.cli.live import screen
         from remit.cli.run import new_task
+        from remit_packs.validation import demo_files
 
         self.heading(
-            "Your own data", "The same engine compares tables: here two CSV files that differ in three rows."
+            "Your own data",
+            "A Parquet file and a CSV file that should agree, compared by count and by a hash of every column.",
         )
-        given = _write_tables(self.home / "data")
-        task = new_task(self.app, "compare", "", given, TENANT)
-        run_id = await self.app.runs.submit(task)
+        say()
+        source, target = demo_files(self.home / "data")
+        given = {"source": _short(source), "target": _short(target), "key": "order_id"}
+        run_id = await self.app.runs.submit(new_task(self.app, "compare", "", given, TENANT))
         result, _ = await drive(self.app, run_id, TENANT, self.decider, screen())
-        self._answer(result)
-        say(paint("   Put your own files there:", "dim"))
-        say(
-            f"   {paint('try', 'dim')}  {paint(f'remit run compare --input {_quoted(given)} --home {_short(self.home)}', 'name')}"
+        self._compared(result)
+        self.closer(f"remit runs show {run_id}")
+        say(paint("   With your own CSV or Parquet files:", "dim"))
+        say(f"   {paint('try', 'dim')}  {paint(f'remit run compare --input {_quoted(given)}', 'name')}")
+
+    def _compared(self, result: Result) -> None:
+        """What the comparison found; it must find the column that differs."""
+        found = result.result_payload if isinstance(result.result_payload, dict) else {}
+        differing = [c["column"] for c in found.get("columns", ()) if c["match"] is False]
+        say()
+        self.expect(
+            found.get("status") == "FAILED" and differing == ["amount"],
+            f"the files differ in {', '.join(differing) or 'nothing'}; everything else is the same",
         )
+        for row in (found.get("differences") or {}).get("rows", ())[:3]:
+            say(f"     order {row['key']}: {brief(row['columns'], 90)}")
 
     async def serve(self) -> None:
         """Leave the API up."""
@@ -385,20 +409,6 @@ def _script() -> Path:
     from remit.cli.runs import verifier
 
     return verifier()
-
-
-def _write_tables(folder: Path) -> dict[str, str]:
-    """Two small tables: one row is missing, one is new, one has another amount."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = [
-        f"{n},customer{n % 97},{n * 37 % 9000}.{n % 100:02d},2026-11-{n % 19 + 1:02d}" for n in range(1, 5001)
-    ]
-    other = [*rows[:1233], *rows[1234:], "5001,customer9,12.00,2026-11-20"]
-    other[2499] = other[2499].replace("customer", "someone")
-    given = {"source": folder / "source.csv", "target": folder / "target.csv"}
-    for path, table in zip(given.values(), (rows, other), strict=True):
-        path.write_text("\n".join(["order_id,customer,amount,day", *table]) + "\n", encoding="utf-8")
-    return {name: _short(path) for name, path in given.items()}
 
 
 def _short(path: Path) -> str:

@@ -115,8 +115,7 @@ class Watch:
     """Follows a run and every child it starts, and tells them on a screen."""
 
     def __init__(self, app: App, run_id: str, tenant_id: str, on: Screen) -> None:
-        self.narrator = Narrator(shutil.get_terminal_size((100, 24)).columns)
-        self.last: EventView | None = None
+        self.narrator = Narrator(shutil.get_terminal_size((120, 24)).columns)
         self._app = app
         self._tenant = tenant_id
         self._screen = on
@@ -158,7 +157,7 @@ class Watch:
 
     async def _events(self, run_id: str) -> None:
         async for event in self._app.runs.follow(run_id, self._tenant, after=self._seen[run_id]):
-            self._tell(run_id, event, follow=True)
+            await self._tell(run_id, event, follow=True)
 
     async def _deltas(self, run_id: str) -> None:
         async for delta in self._app.runs.deltas(run_id):
@@ -169,13 +168,14 @@ class Watch:
     async def _drain(self, run_id: str) -> None:
         while events := await self._app.runs.events(run_id, self._tenant, after=self._seen[run_id]):
             for event in events:
-                self._tell(run_id, event, follow=False)
+                await self._tell(run_id, event, follow=False)
 
-    def _tell(self, run_id: str, event: EventView, *, follow: bool) -> None:
+    async def _tell(self, run_id: str, event: EventView, *, follow: bool) -> None:
+        if event.type == "ChildEnded" and event.data["child_run"] in self._seen:
+            await self._drain(event.data["child_run"])  # a child's story comes before its end
         if event.seq <= self._seen[run_id]:
             return
         self._seen[run_id] = event.seq
-        self.last = event
         for line in self.narrator.tell(run_id, event):
             self._screen.line(line)
         if event.type == "ModelAnswered":

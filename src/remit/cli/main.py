@@ -14,9 +14,10 @@ from typer.core import TyperGroup
 
 from remit import __version__
 from remit.cli import approvals, chat, demo, doctor, init, keys, policy, run, runs, up, worker
-from remit.cli.console import paint, say, show
+from remit.cli.console import paint, problem, say, show
 from remit.core.errors import ConfigError, DeniedError, InputError, RemitError
 
+DEBUG = "run it again with REMIT_LOG=debug to see where, and report it with that output"
 FAILED, USAGE, CONFIG, DENIED, WAITING, INTERRUPTED = 1, 2, 3, 4, 5, 130
 
 
@@ -111,17 +112,12 @@ def execute(arguments: Sequence[str]) -> int:
 
 def explain(error: RemitError) -> None:
     """One sentence with the code, and what to do next."""
-    say(f"{paint(f'error[{error.code}]', 'bad')}: {error.message}")
-    if error.help:
-        say(f"{paint('help', 'name')}: {error.help}")
+    problem(error.code, error.message, error.help)
 
 
 def unexpected(error: Exception) -> None:
     """An error that Remit did not raise on purpose."""
-    say(f"{paint('error[E000]', 'bad')}: something unexpected happened: `{type(error).__name__}: {error}`")
-    say(
-        f"{paint('help', 'name')}: run it again with REMIT_LOG=debug to see where, and report it with that output"
-    )
+    problem("E000", f"something unexpected happened: `{type(error).__name__}: {error}`", DEBUG)
 
 
 def _trace(error: Exception) -> None:

@@ -34,7 +34,7 @@ class Totals:
 class Narrator:
     """Tells a run and its children. Children are indented under their parent."""
 
-    def __init__(self, width: int = 100) -> None:
+    def __init__(self, width: int = 120) -> None:
         self.totals = Totals()
         self.width = width
         self.depth: dict[str, int] = {}
@@ -42,7 +42,9 @@ class Narrator:
         self._inputs: dict[tuple[str, str], Any] = {}
         self._tools: dict[tuple[str, str], str] = {}
         self._workers: dict[str, str] = {}
+        self._asked: dict[str, str] = {}
         self._start = 0
+        self._last = ""
 
     def tell(self, run_id: str, event: EventView) -> list[Line]:
         """The lines for one event of one run; often none."""
@@ -53,7 +55,12 @@ class Narrator:
         depth = self.depth.setdefault(run_id, 0)
         indent = "  " * depth + ("" if event.type == "RunCreated" else "  ")
         clock: Part = ("dim", f"{(event.ts - self._start) / 1000:6.1f}s  {indent}")
-        return [[clock, *line] for line in told(self, run_id, event.data)]
+        found = [[clock, *line] for line in told(self, run_id, event.data)]
+        if found and depth and self._last != run_id:
+            found.insert(0, [("dim", f"         {'  ' * depth}{self.agents.get(run_id, run_id)}")])
+        if found:
+            self._last = event.data["child_run"] if event.type == "ChildStarted" else run_id
+        return found
 
     def short(self, value: Any) -> str:
         """A value cut to what is left of a line."""
@@ -105,16 +112,19 @@ class Narrator:
 
     def _decided(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
         self._tools[run_id, data["step"]] = data["tool"]
+        self._asked[run_id] = data["step"]
         arguments = data.get("arguments")
         if arguments is None:
             arguments = self._inputs.get((run_id, data["call_id"]), {})
+        decision = data["decision"]
+        if data.get("kind") == "delegate" and decision["verdict"] == "allow":
+            return  # the child's start says it all
         kind = "agent " if data.get("kind") == "delegate" else "tool  "
         yield [("name", kind), ("bold", data["tool"]), ("", f" {self.short(arguments)}")]
-        decision = data["decision"]
         style = {"allow": "good", "deny": "bad"}.get(decision["verdict"], "warn")
         word = decision["verdict"].replace("_", " ")
         by = ", ".join(decision.get("policies", ()))
-        why = "" if decision["verdict"] == "allow" else f": {brief(decision.get('reason', ''), 160)}"
+        why = f": {self.short(decision.get('reason', ''))}" if decision["verdict"] == "deny" else ""
         yield [("dim", "  policy "), (style, word), ("dim", (f" by {by}" if by else "") + why)]
 
     def _refused(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
@@ -144,11 +154,10 @@ class Narrator:
         self.totals.tool_calls += 1
         found = {"reconcile": " · found to have happened already", "person": " · confirmed by a person"}
         how = found.get(data.get("found_by", "call"), "")
-        yield [
-            ("good", "  ✓ "),
-            ("dim", f"{duration(data.get('latency_ms', 0))}{how} · "),
-            ("", self.short(data.get("output"))),
-        ]
+        apart = self._asked.get(run_id) != data["step"]  # others were asked meanwhile: say whose answer it is
+        name = f"{self._tools.get((run_id, data['step']), '')} · " if apart else ""
+        took = f"{name}{duration(data.get('latency_ms', 0))}{how} · "
+        yield [("good", "  ✓ "), ("dim", took), ("", self.short(data.get("output")))]
         for artifact in data.get("artifacts", ()):
             yield [("good", "  + "), ("", f"{artifact['name']} ({artifact['size']:,} bytes)")]
 

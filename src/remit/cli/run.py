@@ -166,10 +166,10 @@ def exit_code(result: Result) -> int:
 
 def conclude(result: Result, watch: Watch) -> None:
     """The answer on stdout; what it took, and where to look closer, on stderr."""
-    if result.status == "success":
+    if result.status == "success" or result.result_payload is not None:
         for line in lines(result.result_payload):
             show(line)
-    elif result.problem is not None:
+    if result.problem is not None:
         say(f"{paint(f'error[{result.problem.code}]', 'bad')}: {result.problem.message}")
         if result.problem.help:
             say(f"{paint('help', 'name')}: {result.problem.help}")

@@ -99,7 +99,7 @@ def _print_run(view: RunView) -> None:
         show(f"{paint(f'[{view.result.problem.code}]', 'bad')} {view.result.problem.message}")
         if view.result.problem.help:
             show(f"help: {view.result.problem.help}")
-    elif view.status == "success":
+    if view.status == "success" or view.result.result_payload is not None:
         for line in lines(view.result.result_payload):
             show(line)
 

@@ -20,6 +20,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
+def clean(text: str) -> str:
+    """The text with its lines kept, each made `printable`."""
+    return "\n".join(printable(line) for line in text.splitlines())
+
+
 def brief(value: Any, width: int = 72) -> str:
     """A value on one line, cut at `width`."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -25,7 +25,7 @@ from remit.core.task import Problem
 from remit.engine import delegation, envelopes, loading, telling
 from remit.engine.breaker import Breaker
 from remit.engine.creation import first_record
-from remit.engine.effects import Recorder
+from remit.engine.effects import Hold, Recorder
 from remit.engine.gateway import Ask, Gateway, Interrupted, Parked
 from remit.engine.kit import Kit
 from remit.engine.loop import Ended, LlmLoop, act
@@ -45,13 +45,13 @@ class Engine:
 
     async def advance(self, run_id: str) -> Outcome:
         """Advance one run as far as it goes. Raises StoreError when the store fails; the run is then safe to advance again."""
-        ttl_ms = int(self.kit.lease_ttl_s * 1000)
-        lease = await self.kit.store.lease(run_id, self.kit.worker_id, ttl_ms=ttl_ms)
-        if lease is None:
+        hold = await self._take(run_id)
+        if hold is None:
             return "busy"
+        lease = hold.lease
         outcome: Outcome | None = None
         try:
-            outcome = await self._hold(lease)
+            outcome = await self._held(hold)
         except FencedError:
             telling.fenced(self.kit.telemetry)
             outcome = "lost"
@@ -61,7 +61,13 @@ class Engine:
                     await self.kit.store.release(lease)
         return outcome
 
-    async def _hold(self, lease: Lease) -> Outcome:
+    async def _take(self, run_id: str) -> Hold | None:
+        kit, asked = self.kit, self.kit.clock.monotonic()
+        lease = await kit.store.lease(run_id, kit.worker_id, ttl_ms=int(kit.lease_ttl_s * 1000))
+        return None if lease is None else Hold(kit.store, kit.clock, lease, kit.lease_ttl_s, asked)
+
+    async def _held(self, hold: Hold) -> Outcome:
+        lease = hold.lease
         run, head = await loading.load(self.kit.store, lease.run_id)
         if run.finished is not None:
             return "ended"
@@ -69,29 +75,50 @@ class Engine:
         recorder = Recorder(
             self.kit.store, self.kit.clock, run, head, self.kit.redactor(profile.name), self.kit.crash
         )
+        recorder.held_by(hold)
         run.epoch = lease.epoch
         recorder.note(ev.RunClaimed(self.kit.worker_id, lease.epoch))
         advance = Advance(self.kit, recorder, self._breakers, profile)
-        async with self._heartbeat(lease, advance):
+        async with self._heartbeat(hold, advance):
             with telling.agent_span(self.kit.telemetry, run):
                 return await advance.go()
 
+    async def set_aside(self, run_id: str, reason: str) -> None:
+        """Let a run that cannot be advanced wait for an operator: it costs nothing more, and `resume` tries it again."""
+        hold = await self._take(run_id)
+        if hold is None:
+            return
+        store, epoch, waiting_on = self.kit.store, hold.lease.epoch, (f"operator: {reason}",)
+        row = await store.get(AGENT_RUN, (run_id,))
+        writes = [Put(AGENT_RUN, {**row, "status": "waiting", "waiting_on": list(waiting_on)})] if row else []
+        try:
+            run, head = await loading.load(store, run_id)
+        except RemitError:  # its journal cannot be read, so nothing can be added to it
+            at = await store.head(run_id)
+            if at is not None:
+                await store.append(run_id, seq=at.seq, epoch=epoch, entries=[], writes=writes, status="waiting")
+        else:
+            recorder = Recorder(store, self.kit.clock, run, head, self.kit.redactor("default"), None)
+            run.epoch = epoch
+            recorder.note(ev.RunClaimed(self.kit.worker_id, epoch), ev.RunParked(waiting_on), writes=writes)
+            await recorder.flush(status="waiting")
+        await store.release(hold.lease)
+
     @contextlib.asynccontextmanager
-    async def _heartbeat(self, lease: Lease, advance: Advance) -> AsyncIterator[None]:
+    async def _heartbeat(self, hold: Hold, advance: Advance) -> AsyncIterator[None]:
         """Renew the lease, and notice signals that come while a call is in flight."""
-        task = asyncio.create_task(self._beat(lease, advance), name=f"heartbeat:{lease.run_id}")
+        task = asyncio.create_task(self._beat(hold, advance), name=f"heartbeat:{hold.lease.run_id}")
         try:
             yield
         finally:
             task.cancel()
 
-    async def _beat(self, lease: Lease, advance: Advance) -> None:
-        pause = min(1.0, self.kit.lease_ttl_s / 3)
-        ttl_ms = int(self.kit.lease_ttl_s * 1000)
+    async def _beat(self, hold: Hold, advance: Advance) -> None:
+        pause, lease = min(1.0, self.kit.lease_ttl_s / 3), hold.lease
         while True:
             await self.kit.clock.sleep(pause)
             with contextlib.suppress(RemitError):
-                if await self.kit.store.renew(lease, ttl_ms=ttl_ms) is None:
+                if not await hold.renew():
                     return
                 head = await self.kit.store.head(lease.run_id)
                 if head is not None and head.inbox:
@@ -188,7 +215,8 @@ class Advance:
 
     def _heard(self, signal: Any) -> list[ev.Data]:
         if isinstance(signal, VoteCast) and signal.approval_id in self.run.approvals:
-            return [ev.ApprovalVoted(signal.approval_id, signal.vote)]
+            own = self.run.approvals[signal.approval_id].requested_by == signal.vote.approver_id
+            return [] if own else [ev.ApprovalVoted(signal.approval_id, signal.vote)]
         if isinstance(signal, AnswerGiven) and signal.approval_id in self.run.approvals:
             return [ev.QuestionAnswered(signal.approval_id, signal.answer, signal.by)]
         if isinstance(signal, CancelAsked):

@@ -7,6 +7,7 @@ INVARIANT: what is folded in memory is exactly what was (or is about to be) appe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,10 +20,33 @@ from remit.core.run import Run
 from remit.core.task import Problem
 from remit.engine.faults import Crashpoint
 from remit.ports.clock import Clock
-from remit.ports.store import Entry, Status, Store, Write
+from remit.ports.store import Entry, Lease, Status, Store, Write
 
 RETRY_OUTCOME_S = 60.0
 """How long an outcome already known is offered to a store that is down, in seconds."""
+
+
+class Hold:
+    """A lease as its worker sees it. A worker that was paused past the end of its lease must ask before it acts."""
+
+    def __init__(self, store: Store, clock: Clock, lease: Lease, ttl_s: float, asked: float) -> None:
+        self.lease = lease
+        self._store = store
+        self._clock = clock
+        self._ttl_s = ttl_s
+        self._until = asked + ttl_s
+
+    async def renew(self) -> bool:
+        """Hold on; False when another worker has the run."""
+        asked = self._clock.monotonic()
+        renewed = await self._store.renew(self.lease, ttl_ms=int(self._ttl_s * 1000))
+        if renewed is not None:
+            self._until = asked + self._ttl_s
+        return renewed is not None
+
+    async def fresh(self) -> bool:
+        """Whether the run is still this worker's; asks the store only when the lease may have run out."""
+        return self._clock.monotonic() < self._until or await self.renew()
 
 
 class Recorder:
@@ -46,6 +70,7 @@ class Recorder:
         self._writes: list[Write] = []
         self._durable = False
         self._dead: Exception | None = None
+        self._hold: Hold | None = None
         self._soon: asyncio.Handle | None = None
         self._kicked: asyncio.Task[None] | None = None
 
@@ -114,6 +139,10 @@ class Recorder:
             except Exception as error:
                 self._dead = error
                 raise
+            except BaseException:
+                # Cancelled in the middle: the append may yet land, so only a fresh look at the journal can go on.
+                self._dead = FencedError(f"an append to run `{self.run.run_id}` was interrupted")
+                raise
             self._stored = entries[-1].seq if entries else seq
             self._hit("after:append:", names)
 
@@ -154,9 +183,10 @@ class Recorder:
                     durable=durable,
                 )
             except CommitUnknownError:
-                settled = await self._settled(entries, seq)
-                if settled is not None:
-                    return settled
+                with contextlib.suppress(StoreError):  # still away: ask again after the pause
+                    settled = await self._settled(entries, seq)
+                    if settled is not None:
+                        return settled
             except StoreError:
                 # An effect not begun fails closed at once; an outcome in hand is worth holding on to.
                 if not any(name in _OUTCOMES for name in self._pending_names(entries)):
@@ -190,6 +220,17 @@ class Recorder:
         if self._crash is not None:
             for name in names:
                 self._crash(side + name)
+
+    def held_by(self, hold: Hold) -> None:
+        """Say under which lease this writes."""
+        self._hold = hold
+
+    async def assure(self) -> None:
+        """Before an effect: raise FencedError unless the lease is still this worker's. Costs nothing while it is fresh."""
+        if self._hold is None or await self._hold.fresh():
+            return
+        self._dead = FencedError(f"run `{self.run.run_id}` was taken over by another worker")
+        raise self._dead
 
     def crash(self, point: str) -> None:
         """A named crash point around an effect."""

@@ -79,6 +79,8 @@ class Execution:
 
     async def _attempt(self) -> Any:
         self.recorder.crash(f"before:effect:{self.spec.name}")
+        if self.spec.effect != "read":
+            await self.recorder.assure()
         try:
             async with asyncio.timeout(self.spec.timeout_s):
                 output = await self.tool.call(self.step.arguments, self._context())

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 
-from remit.core.errors import RemitError
+from remit.core.errors import RemitError, StoreError
 from remit.engine.advance import Engine
 from remit.engine.kit import Kit
 
@@ -14,6 +14,9 @@ log = logging.getLogger("remit.worker")
 
 POLL_S = 0.05
 BACKOFF_S = 1.0
+POISON_TRIES = 5
+"""Tries of a run that fails by its own content (not by the store) before it is set aside for an operator."""
+UNREADABLE = "E808"
 
 
 class Worker:
@@ -25,6 +28,7 @@ class Worker:
         self._concurrency = concurrency
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._resting: dict[str, float] = {}
+        self._failed: dict[str, int] = {}
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Advance runs until `stop` is set; then finish the steps in flight. Unfinished runs of before are taken up."""
@@ -68,14 +72,31 @@ class Worker:
         try:
             outcome = await self._engine.advance(run_id)
             self._resting.pop(run_id, None)
+            self._failed.pop(run_id, None)
             if outcome in ("busy", "lost"):
                 self._rest(run_id, BACKOFF_S)
         except Exception as error:
             # One run's trouble must not stop the others; it is tried again, and nothing was lost.
             log.error("run %s cannot go on now: %s", run_id, error, extra={"run_id": run_id})
-            self._rest(run_id, BACKOFF_S * 2)
+            await self._trouble(run_id, error)
         finally:
             self._busy.pop(run_id, None)
+
+    async def _trouble(self, run_id: str, error: Exception) -> None:
+        """Try again later, and later still; a run whose own content is the trouble is set aside after some tries."""
+        tries = 0
+        if not isinstance(error, StoreError) or error.code == UNREADABLE:
+            tries = self._failed[run_id] = self._failed.get(run_id, 0) + 1
+        if tries < POISON_TRIES:
+            self._rest(run_id, BACKOFF_S * 2 ** max(tries, 1))
+            return
+        self._failed.pop(run_id)
+        self._rest(run_id, BACKOFF_S)
+        try:
+            code = getattr(error, "code", type(error).__name__)
+            await self._engine.set_aside(run_id, self._kit.redactor("default").text(f"[{code}] {error}"))
+        except Exception as again:
+            log.error("run %s cannot be set aside: %s", run_id, again, extra={"run_id": run_id})
 
     def _rest(self, run_id: str, seconds: float) -> None:
         self._resting[run_id] = self._kit.clock.monotonic() + seconds

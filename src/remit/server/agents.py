@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from remit.bootstrap import App
@@ -25,16 +25,21 @@ router = APIRouter(prefix="/api/v1/agents", tags=["agents"])
 TaskState = Literal["running", "waiting", "needs_approval", "needs_info", "success", "failure"]
 
 
+TaskId = Annotated[str, Meta(pattern="^[A-Za-z0-9._:~-]{1,128}$")]
+"""A task's id as it stands in addresses: nothing that a URL or a header would have to escape."""
+
+
 class Invoke(Struct, frozen=True, forbid_unknown_fields=True):
     """What to do and who does it. With several agents, the one that may delegate to all the others leads.
 
-    `context` is handed to the leading agent as its input. Give a `task_id` to make sending this twice harmless.
+    `context` is handed to the leading agent as its input. Give a `task_id` (letters, digits and `. _ : ~ -`) to make
+    sending this twice harmless.
     """
 
     task: str
     agents: list[str]
     context: dict[str, Any] | None = None
-    task_id: str | UnsetType = UNSET
+    task_id: TaskId | UnsetType = UNSET
 
 
 class Accepted(Struct, frozen=True):

@@ -79,6 +79,7 @@ def routes() -> FastAPI:
     problems.install(api)
 
     def openapi() -> dict[str, Any]:
+        """The document, made once."""
         if api.openapi_schema is None:
             api.openapi_schema = schemas.document(api, COMPONENTS)
         return api.openapi_schema
@@ -103,6 +104,7 @@ class Measured:
         seen = {"status": 500}
 
         async def noting(message: MutableMapping[str, Any]) -> None:
+            """Note the status and add the headers every answer has."""
             if message["type"] == "http.response.start":
                 seen["status"] = message["status"]
                 message["headers"] = [*message.get("headers", ()), *_PRIVATE]

@@ -66,6 +66,7 @@ def needs(scope: str) -> Callable[[Identity], Awaitable[None]]:
     """A dependency that passes callers whose key has a role that opens `scope`. Raises DeniedError E320."""
 
     async def check(who: Who) -> None:
+        """Refuse unless a role opens the scope."""
         if scope not in scopes(who.actor.roles):
             openers = sorted(role for role, opened in ROLE_SCOPES.items() if scope in opened)
             raise DeniedError(

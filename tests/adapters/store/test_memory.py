@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from remit.adapters.store.memory import MemoryStore
+from remit.core.errors import ConfigError
 from remit.ports.store import Store
 from remit.testing.contracts.store import StoreContract
 
@@ -15,3 +18,14 @@ class TestMemoryStore(StoreContract):
     @pytest.fixture
     def store(self) -> Store:
         return MemoryStore(self.clock)
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without psycopg the PostgreSQL store says what to install; nothing else minds."""
+    for name in [name for name in sys.modules if name.startswith("remit.adapters.store.postgres")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigError) as refusal:
+        import remit.adapters.store.postgres  # noqa: F401
+    assert refusal.value.code == "E210"
+    assert 'pip install "remit[postgres]"' in str(refusal.value)

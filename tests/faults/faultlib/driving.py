@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import time
@@ -45,7 +46,12 @@ class Rig:
     attempts: Attempts
     banks: dict[str, str]
     store: str
+    nonce: str = field(default_factory=lambda: os.urandom(4).hex())
     durations: dict[str, float] = field(default_factory=dict)
+
+    def name(self, agent: str, effect: str, number: object) -> str:
+        """A run's name that no earlier session has used in this store."""
+        return f"{agent}-{effect}-{self.nonce}x{number}"
 
     def job(self, run: str) -> Job:
         """The job of a run `AGENT-EFFECT-NAME`."""
@@ -70,7 +76,7 @@ class Rig:
         """Seconds that a run of `AGENT-EFFECT` takes when nothing happens to it."""
         if agent not in self.durations:
             started = time.perf_counter()
-            counted = self.to_the_end(f"{agent}-undisturbed", ())
+            counted = self.to_the_end(self.name(*agent.split("-"), "undisturbed"), ())
             assert (counted.finished, counted.doubled, counted.lost, counted.kills) == (1, 0, 0, 0), counted
             self.durations[agent] = time.perf_counter() - started
         return self.durations[agent]

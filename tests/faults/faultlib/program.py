@@ -1,14 +1,21 @@
 """The program that is killed: agents that make twenty charges at the bank. Run as a script it is a killable process.
 
 `python program.py [lease_ttl_s]`, then jobs on standard input (see `benchmarks.common.killable`). A job's run is
-`AGENT-EFFECT-NAME` (`code-keyed-7`), its database a store URL, its kill point a fault of `REMIT_FAULT`; a kill point
-that begins with `person` first has a person answer what is in doubt.
+`AGENT-EFFECT-NAME` (`code-keyed-7`), its database a store URL, its kill point a fault of `REMIT_FAULT`. Words before
+the fault: `person` first has a person answer what is in doubt, `stop` stops (SIGSTOP) instead of killing there, and
+`as:NAME` is the worker's name.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import os
+import signal
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -19,9 +26,12 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.common.bank_client import _json, charge, entries
 from benchmarks.common.killable import FAILED, FINISHED, IN_DOUBT, Job, reference, serve
 
+import remit.adapters.store.sqlite  # noqa: F401  (before the fork, so that no attempt imports it)
 from remit import Agent, Pack, open_app, tool
 from remit.adapters.model.scripted import ScriptedModel
+from remit import bootstrap
 from remit.bootstrap import App
+from remit.core.errors import StoreError
 from remit.core.message import Message, ToolUse, assistant
 from remit.core.task import Actor, Task
 from remit.engine.models import Route
@@ -109,8 +119,8 @@ def next_charges(request: ModelRequest) -> Message:
     if done >= effects:
         return assistant(f"charged {effects}")
     uses = [ToolUse(f"read-{done}", "rate", {"index": done})]
-    for index in range(done, min(done + A_TURN, effects)):
-        uses.append(ToolUse(f"call-{index}", request.system, {"ref": reference(run, index)}))
+    wanted = range(done, min(done + A_TURN, effects))
+    uses += [ToolUse(f"call-{index}", request.system, {"ref": reference(run, index)}) for index in wanted]
     return Message("assistant", tuple(uses))
 
 
@@ -158,26 +168,53 @@ async def answer(app: App, run_id: str, bank: str) -> int:
 
 
 async def drive(job: Job, lease_ttl_s: float) -> int:
-    """Submit the run, or find it, and advance it as far as it goes."""
-    person, _, fault = job.kill_point.rpartition(" ")
-    # The same worker comes back, so `advance` need not wait for its own lease to run out.
-    async with opened(
-        job.database, job.bank, fault=fault, worker="victim", lease_ttl_s=lease_ttl_s
-    ) as app:
+    """Submit the run, or find it, and advance it until it ends or somebody must be asked."""
+    *words, fault = job.kill_point.split(" ")
+    named = [word.removeprefix("as:") for word in words if word.startswith("as:")]
+    # A killed worker comes back under its name, so `advance` need not wait for its own lease to run out.
+    worker = named[0] if named else "victim"
+    if "stop" in words:
+        bootstrap.crashpoint = stoppoint
+    async with opened(job.database, job.bank, fault=fault, worker=worker, lease_ttl_s=lease_ttl_s) as app:
         run_id = await app.runs.submit(task_of(job.run, job.effects))
-        if person:
+        if "person" in words:
             await answer(app, run_id, job.bank)
-        await app.engine.advance(run_id)
-        await app.worker.run_until_idle(run_id)
+        with contextlib.suppress(StoreError):
+            await app.engine.advance(run_id)
+        return await outcome(app, run_id)
+
+
+async def outcome(app: App, run_id: str) -> int:
+    """Work, or wait for whoever holds the run, until there is a result."""
+    deadline = time.monotonic() + 50
+    while time.monotonic() < deadline:
         result = await app.runs.result(run_id, TENANT)
-        if result is None:
-            return FAILED
-        return FINISHED if result.status == "success" else IN_DOUBT if result.waiting_on else FAILED
+        if result is not None:
+            return FINISHED if result.status == "success" else IN_DOUBT if result.waiting_on else FAILED
+        await app.worker.run_until_idle(run_id)
+        await asyncio.sleep(0.01)
+    return FAILED
+
+
+def stoppoint(fault: str) -> Callable[[str], None] | None:
+    """Like `crashpoint`, but the process stops there (SIGSTOP) until somebody lets it go on."""
+    point, _, count = fault.partition("#")
+    left = int(count or 1)
+
+    def at(name: str) -> None:
+        nonlocal left
+        left -= name == point
+        if name == point and left == 0:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    return at
 
 
 def main() -> None:
-    """Serve jobs."""
+    """Serve jobs, or do the one job given as JSON."""
     ttl = float(sys.argv[1]) if len(sys.argv) > 1 else 15.0
+    if len(sys.argv) > 2:
+        sys.exit(asyncio.run(drive(Job(**json.loads(sys.argv[2])), ttl)))
     serve(lambda job: asyncio.run(drive(job, ttl)))
 
 

@@ -94,6 +94,9 @@ def put_together(request: ModelRequest) -> Message | None:
         told.append(
             "I have not refunded anything: a refund needs a fault found in warranty, and there is none so far."
         )
+    if ask.more_orders:
+        others = ", ".join(map(str, ask.more_orders))
+        told.append(f"I looked at order {ask.order_id} only; please ask about {others} one by one.")
     return say(*(answer for answer in told if answer))
 
 

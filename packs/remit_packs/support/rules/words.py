@@ -6,7 +6,7 @@ import re
 
 from msgspec import Struct
 
-_ORDER = re.compile(r"\b(1\d{5})\b")
+_ORDER = re.compile(r"\b(?:(?<=order )|(?<=orders )|(?<=#)|(?=1))(\d{6})\b", re.I)
 _CUSTOMER = re.compile(r"\bcustomer\D{0,20}?(2\d{4})\b", re.I)
 _PRODUCT = re.compile(r"\bproduct\D{0,12}?(1\d{3})\b", re.I)
 _OWNED = re.compile(r"\bowns products? ([\d, ]+)", re.I)
@@ -27,7 +27,7 @@ _WISHES = {
     "move": r"\bnew address|\bchange\b.{0,30}\baddress|\bupdate\b.{0,30}\baddress|\bmoved to\b|\baddress is now",
     "recommend": r"\brecommend|\bsuggest|\bsimilar|\balternative|\blooking for|\bgift\b|\bwhich .{2,40} should i buy",
     "broken": r"\bbroken?\b|\bfaulty|\bdefect|\bleak|\bstopped|\bflicker|\bnoise|\bdead\b"
-    r"|(?:\bnot|\bwon['’]t|n['’]t)\s(?:work|switch|turn|start|charge|connect|heat|respond|open|close|print)|\bcannot be read|\bdisconnect|\bproblem with|\btroubleshoot|\bno (?:sound|power|pressure)|\bhow do i (?:clean|fix|reset)",
+    r"|(?:\bnot|\bwon['’]t|n['’]t)\s(?:work|switch|turn|start|charge|connect|heat|respond|open|close|print)|\bcannot be read|\bdisconnect|\bswitches off|\btoo hot|\bsmells?\b|\bstuck\b|\bfroze|\bsinks\b|\bproblem with|\btroubleshoot|\bno (?:sound|power|pressure)|\bhow do i (?:clean|fix|reset)",
     "where": r"\bwhere\b|\btrack|\bstatus\b|\bwhen will\b|\bwhen does\b|\barriv|\bparcel|\bnot (?:yet )?(?:come|here)\b",
     "history": r"\b(?:my|purchase|order) history|\bwhat (?:have|did) i (?:buy|bought|order)|\bmy (?:last |recent )?orders\b|\bmy preferences",
     "mail": r"\be-?mail me\b|\bconfirm\b.{0,30}\be-?mail|\bby e-?mail\b",

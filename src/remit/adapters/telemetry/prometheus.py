@@ -40,7 +40,7 @@ class Family:
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
         self._series: dict[Key, Series] = {}
-        if not metric.labels and metric.kind != "histogram":
+        if not metric.labels and metric.kind == "counter":  # a gauge nobody has set yet is not known to be 0
             self._series[()] = Series()
 
     def series(self, labels: Mapping[str, str]) -> Series:

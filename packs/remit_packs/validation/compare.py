@@ -1,0 +1,245 @@
+"""The `compare` agent: do two files hold the same rows? Plain Python, no model; every read goes through the gateway."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any, Literal
+
+from msgspec import Struct, ValidationError, convert, to_builtins
+
+from remit.sdk import CodeAgent, Memory, RunContext, ToolError, agent
+from remit_packs.validation.agreement import Agreement, agree
+from remit_packs.validation.canonical import HashFunction
+from remit_packs.validation.files import Column
+from remit_packs.validation.tools import (
+    ColumnDigest,
+    Digests,
+    Wanted,
+    count_rows,
+    describe_columns,
+    hash_columns,
+    sample_differences,
+)
+
+Status = Literal["PASSED", "FAILED", "ERROR"]
+
+
+class Comparison(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to compare. `columns` empty means every column; `decimals` allows floats to be compared rounded."""
+
+    source: str
+    target: str
+    columns: list[str] = []
+    hash_function: HashFunction = "md5"
+    threshold_percent: float = 0.0
+    key: str = ""
+    decimals: int | None = None
+
+
+class Outcome(Struct, frozen=True):
+    """One column: `match` is None when it could not be compared, and `note` says why."""
+
+    column: str
+    source_hash: str
+    target_hash: str
+    match: bool | None
+    note: str = ""
+
+
+class Counts(Struct, frozen=True):
+    """record_count_match: the source is the expected side."""
+
+    source_count: int
+    target_count: int
+    diff: int
+    diff_pct: float | None
+    threshold_percent: float
+    status: Status
+    note: str = ""
+
+
+async def act(input: Any, memory: Memory, context: RunContext) -> dict[str, Any]:
+    """Compare two files and say PASSED, FAILED or ERROR with the evidence."""
+    del memory
+    try:
+        wanted = understand(input)
+    except ValueError as error:
+        return {"status": "ERROR", "reason": str(error)}
+    try:
+        return await _compare(wanted, context)
+    except ToolError as error:
+        return {"status": "ERROR", "reason": error.message, **_named(wanted)}
+
+
+compare: CodeAgent = agent(
+    act,
+    name="compare",
+    description="Compares two CSV or Parquet files: number of rows, and the hash of every column.",
+    tools=[count_rows, describe_columns, hash_columns, sample_differences],
+)
+
+
+def understand(given: Any) -> Comparison:
+    """The input as a Comparison. Two paths in a row are understood too. Raises ValueError with one sentence."""
+    if isinstance(given, str):
+        given = _from_text(given)
+    try:
+        wanted = convert(given, Comparison)
+    except ValidationError as error:
+        raise ValueError(f"the input is not a comparison: {error}") from error
+    if not 0 <= wanted.threshold_percent <= 100:
+        raise ValueError(f"`threshold_percent` is {wanted.threshold_percent}, which is not between 0 and 100")
+    if wanted.decimals is not None and not 0 <= wanted.decimals <= 18:
+        raise ValueError(f"`decimals` is {wanted.decimals}, which is not between 0 and 18")
+    return wanted
+
+
+def count_match(source: int, target: int, threshold_percent: float) -> Counts:
+    """record_count_match: the difference in per cent of the source, against the threshold."""
+    diff = abs(source - target)
+    if source == 0:
+        status: Status = "PASSED" if target == 0 else "FAILED"
+        note = "both sides are empty" if target == 0 else "the source is empty and the target is not"
+        return Counts(source, target, diff, 0.0 if target == 0 else None, threshold_percent, status, note)
+    passed = 100 * diff <= threshold_percent * source
+    return Counts(
+        source, target, diff, 100 * diff / source, threshold_percent, "PASSED" if passed else "FAILED"
+    )
+
+
+def _from_text(text: str) -> Any:
+    if text.lstrip().startswith("{"):
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"the input is not JSON: {error}") from error
+    words = shlex.split(text)
+    if len(words) != 2:
+        raise ValueError('give {"source": PATH, "target": PATH}, or the two paths')
+    return {"source": words[0], "target": words[1]}
+
+
+async def _compare(wanted: Comparison, context: RunContext) -> dict[str, Any]:
+    source_count, target_count, source_columns, target_columns = await context.call_many(
+        [
+            ("count_rows", {"path": wanted.source}),
+            ("count_rows", {"path": wanted.target}),
+            ("describe_columns", {"path": wanted.source}),
+            ("describe_columns", {"path": wanted.target}),
+        ]
+    )
+    left = {c.name: c for c in convert(source_columns, list[Column])}
+    right = {c.name: c for c in convert(target_columns, list[Column])}
+    names = wanted.columns or list(dict.fromkeys([*left, *right]))
+    missing = {
+        "missing_in_source": [n for n in names if n not in left],
+        "missing_in_target": [n for n in names if n not in right],
+    }
+    shared = [n for n in names if n in left and n in right]
+    agreements = {n: agree(left[n].kind, right[n].kind, wanted.decimals) for n in shared}
+    usable = {n: a for n, a in agreements.items() if isinstance(a, Agreement)}
+    hashes = await _hashes(wanted, usable, context)
+    columns = [_outcome(n, agreements[n], hashes) for n in shared]
+    counts = count_match(source_count, target_count, wanted.threshold_percent)
+    payload = {
+        **_named(wanted),
+        "counts": to_builtins(counts),
+        "columns": to_builtins(columns),
+        "rows_match": _rows_match(hashes) if len(usable) == len(names) else None,
+        **missing,
+    }
+    status, reason = _verdict(payload, counts, columns)
+    if status == "FAILED" and wanted.key in usable:
+        payload["differences"] = await _differences(wanted, usable, columns, context)
+    return {"status": status, "reason": reason, **payload}
+
+
+async def _hashes(
+    wanted: Comparison, usable: dict[str, Agreement], context: RunContext
+) -> tuple[Digests, Digests]:
+    if not usable:
+        return Digests([]), Digests([])
+    source, target = _wanted(usable)
+    algorithm = wanted.hash_function
+    answers = await context.call_many(
+        [
+            (
+                "hash_columns",
+                {"path": wanted.source, "columns": to_builtins(source), "hash_function": algorithm},
+            ),
+            (
+                "hash_columns",
+                {"path": wanted.target, "columns": to_builtins(target), "hash_function": algorithm},
+            ),
+        ]
+    )
+    return convert(answers[0], Digests), convert(answers[1], Digests)
+
+
+def _wanted(usable: dict[str, Agreement]) -> tuple[list[Wanted], list[Wanted]]:
+    source = [Wanted(name, a.source, a.common) for name, a in usable.items()]
+    return source, [Wanted(name, a.target, a.common) for name, a in usable.items()]
+
+
+async def _differences(
+    wanted: Comparison, usable: dict[str, Agreement], columns: list[Outcome], context: RunContext
+) -> Any:
+    """Some rows that differ, for people; columns without a digest are left out, since they cannot be read."""
+    readable = {c.column for c in columns if c.match is not None}
+    if wanted.key not in readable:
+        return None
+    source, target = _wanted({name: a for name, a in usable.items() if name in readable})
+    arguments = {
+        "source": wanted.source,
+        "target": wanted.target,
+        "key": wanted.key,
+        "source_columns": to_builtins(source),
+        "target_columns": to_builtins(target),
+    }
+    (answer,) = await context.call_many([("sample_differences", arguments)])
+    return answer
+
+
+def _outcome(name: str, agreement: Agreement | str, hashes: tuple[Digests, Digests]) -> Outcome:
+    if isinstance(agreement, str):
+        return Outcome(name, "", "", None, agreement)
+    source, target = (_digest(side, name) for side in hashes)
+    if source.note or target.note:
+        return Outcome(name, source.hash, target.hash, None, source.note or target.note)
+    return Outcome(name, source.hash, target.hash, source.hash == target.hash)
+
+
+def _digest(side: Digests, name: str) -> ColumnDigest:
+    return next(c for c in side.columns if c.name == name)
+
+
+def _rows_match(hashes: tuple[Digests, Digests]) -> bool | None:
+    source, target = hashes
+    return source.rows_hash == target.rows_hash if source.rows_hash and target.rows_hash else None
+
+
+def _verdict(payload: dict[str, Any], counts: Counts, columns: list[Outcome]) -> tuple[Status, str]:
+    """FAILED when something is known to differ; ERROR when something could not be compared; else PASSED."""
+    reasons = []
+    if counts.status == "FAILED":
+        reasons.append(f"the source has {counts.source_count} rows and the target {counts.target_count}")
+    missing = {side: payload[f"missing_in_{side}"] for side in ("source", "target")}
+    reasons += [f"missing in {side}: {', '.join(names)}" for side, names in missing.items() if names]
+    differing = [c.column for c in columns if c.match is False]
+    if differing:
+        reasons.append(f"columns differ: {', '.join(differing)}")
+    elif payload["rows_match"] is False and counts.diff == 0:
+        reasons.append("every column has the same values, but they are combined differently in rows")
+    if reasons:
+        return "FAILED", "; ".join(reasons)
+    unknown = [c.column for c in columns if c.match is None]
+    if unknown:
+        return "ERROR", f"could not be compared: {', '.join(unknown)}"
+    if not columns:
+        return "ERROR", "there is no column to compare"
+    return "PASSED", f"{counts.target_count} rows and {len(columns)} columns agree"
+
+
+def _named(wanted: Comparison) -> dict[str, Any]:
+    return {"source": wanted.source, "target": wanted.target, "hash_function": wanted.hash_function}
