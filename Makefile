@@ -20,6 +20,7 @@ check: setup ## types, lint, import rules, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/contracts.py --check
+	$(BIN)/python scripts/errors.py --check
 
 bench: setup ## ours and the peers', side by side; prints ratios and writes benchmarks/results/
 	$(BIN)/python -m benchmarks.run $(ARGS)
@@ -35,6 +36,7 @@ lock: setup ## pin again, hashes and all
 
 contracts: setup ## regenerate contracts/
 	$(BIN)/python scripts/contracts.py
+	$(BIN)/python scripts/errors.py
 
 setup: $(STAMP)
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import Popen
 from typing import TYPE_CHECKING
 
 import pytest
@@ -211,3 +218,34 @@ def test_doctor_names_the_fix(remit: Remit, project: Path) -> None:
     answer = remit("doctor")
     assert answer.code == 3, answer.out
     assert "fix: export ANTHROPIC_API_KEY=" in answer.out
+
+
+def test_up_serves_works_and_stops_on_ctrl_c(
+    start: Callable[..., Popen[str]], project: Path, remit: Remit
+) -> None:
+    """One command is API and worker; Ctrl-C is its normal end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = start("up", "--port", str(port))
+    assert process.stderr is not None
+    address = next(line for line in process.stderr if "http://" in line)
+    assert f"http://127.0.0.1:{port}" in address
+    run_id = remit("run", "hello", "Ada", "--detach").out.strip()
+    key = (project / ".remit" / "local.key").read_text().strip()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/v1/runs/{run_id}", headers={"Authorization": f"Bearer {key}"}
+    )
+    deadline = time.monotonic() + 30
+    status = ""
+    while status != "success" and time.monotonic() < deadline:
+        time.sleep(0.1)
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                status = json.load(answer)["status"]
+        except urllib.error.URLError:
+            continue
+    assert status == "success"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, "Traceback" in err) == (0, False), err

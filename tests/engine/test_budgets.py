@@ -19,8 +19,8 @@ from remit.engine.envelopes import ENVELOPE, set_limit
 from remit.ports.model import ModelReply, ModelRequest, OnDelta
 from remit.testing import FakeClock, ScriptedModel, app_for_tests, call, calls, task
 
-DOLLAR_A_TOKEN = Price(Decimal(1_000_000), Decimal(1_000_000))
-CENT = Price(Decimal(10_000), Decimal(10_000))
+MILL = Price(Decimal(1000), Decimal(1000))
+"""A thousandth of a dollar for a token."""
 
 
 class Costly:
@@ -75,8 +75,7 @@ async def ended(app: App, **budget: Any) -> Result:
 )
 async def test_a_loop_that_never_ends_is_ended_by_each_limit(budget: dict[str, Any], code: str) -> None:
     """Money, tokens, model calls and iterations each stop a run that would go on for ever, within the limit."""
-    prices = Price(Decimal(1000), Decimal(1000))
-    async with app_for_tests(looker, model=Costly(call("look")), price=prices) as app:
+    async with app_for_tests(looker, model=Costly(call("look")), price=MILL) as app:
         result = await ended(app, **budget)
         assert result.problem is not None
         assert (result.status, result.problem.code) == ("failure", code)
@@ -163,16 +162,20 @@ async def test_children_are_counted_directly() -> None:
 
 async def test_a_child_never_spends_more_than_its_slice() -> None:
     """A greedy child is stopped at its slice, and its parent is charged exactly what it used."""
-    replies: list[Any] = [call("delegate_to_looker", objective="x", max_cost_usd="0.30")]
-    model = Costly()
-    model._inner = ScriptedModel([*replies, *[call("look")] * 3, "parent done"])  # the child gives up between
-    price = Price(Decimal(1000), Decimal(1000))  # 10 tokens cost a cent; a call holds 0.07 to 0.13
-    async with app_for_tests(leader, looker, model=model, price=price) as app:
+
+    def say(request: ModelRequest) -> Message | str:
+        if "Lead" not in request.system:
+            return call("look")
+        return "done" if len(request.messages) > 1 else call("delegate_to_looker", objective="x", max_cost_usd="0.30")
+
+    async with app_for_tests(leader, looker, model=Costly(say), price=MILL) as app:
         result = await app.run(task(leader, constraints=limits(max_cost_usd=Decimal(1))))
         view = await app.runs.view(result.run_id, "local")
         child = await app.runs.view(view.children[0], "local")
         assert child.budget.max_cost_usd == Decimal("0.30")
         assert child.usage.cost_usd <= Decimal("0.30")
+        assert child.result.problem is not None
+        assert (child.result.problem.code, result.result_payload) == ("E501", "done")
         own = Decimal("0.01") * sum(s.kind == "model" for s in view.steps)
         assert view.usage.cost_usd == own + child.usage.cost_usd
 
@@ -218,7 +221,7 @@ async def test_a_model_call_whose_answer_was_lost_is_charged_what_was_held_for_i
 
     model.ask = lost  # type: ignore[method-assign]
     clock = FakeClock()
-    async with app_for_tests(looker, model=model, price=CENT, clock=clock) as app:
+    async with app_for_tests(looker, model=model, price=MILL, clock=clock) as app:
         run_id = await app.runs.submit(task(looker))
         with pytest.raises(Dies):
             await app.engine.advance(run_id)
@@ -229,7 +232,7 @@ async def test_a_model_call_whose_answer_was_lost_is_charged_what_was_held_for_i
         assert result is not None
         assert held > 0
         assert (result.status, result.cost_usage.model_calls) == ("success", 2)
-        assert result.cost_usage.cost_usd == held + Decimal("0.01")
+        assert result.cost_usage.cost_usd == held + Decimal("0.001")
 
 
 async def _held(app: App, run_id: str) -> Decimal:
@@ -248,7 +251,7 @@ async def test_a_call_that_was_cancelled_in_flight_is_charged_too() -> None:
             raise AssertionError
 
     clock = FakeClock()
-    async with app_for_tests(looker, model=Slow(), price=CENT, clock=clock) as app:
+    async with app_for_tests(looker, model=Slow(), price=MILL, clock=clock) as app:
         run_id = await app.runs.submit(task(looker))
         working = asyncio.create_task(app.worker.run_until_idle())
         await thinking.wait()
@@ -275,9 +278,9 @@ async def test_failed_tries_are_charged_what_they_used() -> None:
                 raise error
             return await super().ask(request, on_delta)
 
-    async with app_for_tests(looker, model=Stumbles("fine"), price=CENT) as app:
+    async with app_for_tests(looker, model=Stumbles("fine"), price=MILL) as app:
         result = await app.run(task(looker))
-        assert (result.status, result.cost_usage.cost_usd) == ("success", Decimal("0.17"))
+        assert (result.status, result.cost_usage.cost_usd) == ("success", Decimal("0.017"))
 
 
 # the tenant's envelope
@@ -292,13 +295,13 @@ async def left(app: App, tenant: str = "local") -> Decimal:
 
 async def test_an_envelope_is_held_while_a_run_lives_and_gets_back_what_it_did_not_spend() -> None:
     """Created: the whole budget is gone from the envelope. Ended: only what was used is."""
-    async with app_for_tests(looker, model=Costly("ok"), price=CENT) as app:
+    async with app_for_tests(looker, model=Costly("ok"), price=MILL) as app:
         await set_limit(app.kit, "local", max_cost_usd=Decimal(2))
         run_id = await app.runs.submit(task(looker))
         assert await left(app) == Decimal(1)
         await app.worker.run_until_idle()
-        assert (await app.runs.view(run_id, "local")).usage.cost_usd == Decimal("0.1")
-        assert await left(app) == Decimal("1.9")
+        assert (await app.runs.view(run_id, "local")).usage.cost_usd == Decimal("0.01")
+        assert await left(app) == Decimal("1.99")
 
 
 async def test_an_envelope_that_is_used_up_refuses_the_next_run() -> None:
@@ -321,11 +324,11 @@ async def test_children_take_nothing_from_the_envelope() -> None:
     """A child's slice is its parent's: the envelope is charged once, for the root run."""
     replies = [call("delegate_to_looker", objective="x"), "child", "parent"]
     model = Costly(*replies, tokens=1)
-    async with app_for_tests(leader, looker, model=model, price=CENT) as app:
+    async with app_for_tests(leader, looker, model=model, price=MILL) as app:
         await set_limit(app.kit, "local", max_cost_usd=Decimal(2))
         result = await app.run(task(leader))
-        assert result.cost_usage.cost_usd == Decimal("0.03")
-        assert await left(app) == Decimal("1.97")
+        assert result.cost_usage.cost_usd == Decimal("0.003")
+        assert await left(app) == Decimal("1.997")
 
 
 async def test_an_agent_in_code_is_held_to_its_budget() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from remit_packs.validation.canonical import Kind
+from remit_packs.validation.canonical import ROUNDED, Kind
 
 _TIMES = ("date", "timestamp")
 _NUMBERS = ("number", "float")
@@ -54,7 +54,7 @@ def _rounded(source: Kind, target: Kind, decimals: int | None) -> Kind | str:
     if decimals is None:
         name = source.name if source.family == "float" else target.name
         return f"`{name}` is floating point, which differs between engines: declare `decimals` to compare it rounded"
-    return Kind("number", decimals)
+    return Kind("number", decimals, name=ROUNDED)
 
 
 def _two_texts(source: Kind, target: Kind) -> Kind:

@@ -16,6 +16,8 @@ Family = Literal["number", "boolean", "string", "date", "timestamp", "uuid", "bi
 
 LANES: dict[HashFunction, int] = {"md5": 2, "sha256": 4}
 LANE_DIGITS = 15
+ROUNDED = "rounded"
+"""The name of a common number type to which floats are rounded, as the user declared."""
 
 
 class Kind(Struct, frozen=True):
@@ -49,10 +51,12 @@ def canonical(column: str, stored: Kind, common: Kind) -> str:
     value = quote(column)
     match common.family:
         case "number":
-            return _number(value, stored, common.digits)
+            return _number(value, stored, common)
         case "boolean":
             return f"CASE {value}::boolean WHEN true THEN '1' WHEN false THEN '0' END"
         case "date":
+            if stored.text:
+                value = _only(value, "[0-9]{4}-[0-9]{2}-[0-9]{2}", "is no date like 2026-11-20")
             return f"strftime({value}::date, '%Y-%m-%d')"
         case "timestamp":
             return _timestamp(value, stored, common.digits)
@@ -64,16 +68,31 @@ def canonical(column: str, stored: Kind, common: Kind) -> str:
             return f"{value}::varchar"
 
 
-def _number(value: str, stored: Kind, digits: int) -> str:
+def _number(value: str, stored: Kind, common: Kind) -> str:
+    digits = common.digits
+    if stored.text and common.name != ROUNDED:
+        part = f"(\\.[0-9]{{0,{digits}}})?"
+        value = _only(
+            value, f"\\s*[-+]?[0-9]*{part}\\s*", f"is no plain number with at most {digits} decimals"
+        )
     if digits == 0 and stored.family == "number" and not stored.text:
         return f"{value}::varchar"
     return f"{value}::decimal(38,{digits})::varchar"
 
 
+def _only(value: str, pattern: str, complaint: str) -> str:
+    """SQL that lets only text of this form through, so that no cast can drop a part of a value unseen."""
+    message = f"concat('`', left({value}, 40), '` {complaint}')"
+    return f"(CASE WHEN regexp_full_match({value}, '{pattern}') THEN {value} WHEN {value} IS NOT NULL THEN error({message}) END)"
+
+
 def _timestamp(value: str, stored: Kind, digits: int) -> str:
     if stored.zoned:
         value = f"({value}::timestamptz AT TIME ZONE 'UTC')"
-    elif stored.family != "timestamp" or stored.text:
+    elif stored.text:
+        pattern = "[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,6})?)?"
+        value = f"{_only(value, pattern, 'is no timestamp like 2026-11-20 08:30:00')}::timestamp"
+    elif stored.family != "timestamp":
         value = f"{value}::timestamp"
     whole = f"strftime({value}, '%Y-%m-%dT%H:%M:%S')"
     if digits == 0:

@@ -52,7 +52,7 @@ class File(Struct, frozen=True):
         if self.format == ".parquet":
             return f"read_parquet({_literal(self.path)})"
         # An unquoted empty field is NULL, a quoted one is the empty string.
-        options = f"header = true, delim = {_literal(_SEPARATORS[self.format])}, quote = '\"', escape = '\"', sample_size = -1"
+        options = f"header = true, delim = {_literal(_SEPARATORS[self.format])}, quote = '\"', escape = '\"', comment = '', skip = 0, sample_size = -1"
         options += ", nullstr = '', allow_quoted_nulls = false"
         if as_text is None:
             options += ", all_varchar = true"

@@ -54,9 +54,9 @@ def list_(
                 i["approval_id"],
                 status(i["status"]),
                 i["risk_level"],
-                i["tool"],
+                brief(i["tool"]),
                 brief(i["arguments"], 40),
-                i["requested_by"],
+                brief(i["requested_by"]),
                 moment(i["expires_ts"]),
             ]
             for i in page.items

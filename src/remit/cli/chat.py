@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import is_interactive, paint, say, show
+from remit.cli.console import is_interactive, paint, problem, say, show
 from remit.cli.session import with_app
 from remit.cli.text import lines
 
@@ -59,7 +59,7 @@ async def _turn(
         for line in lines(result.result_payload):
             show(line)
     elif result.problem is not None:
-        say(f"{paint(f'error[{result.problem.code}]', 'bad')}: {result.problem.message}")
+        problem(result.problem.code, result.problem.message, result.problem.help)
     else:
         say(paint(f"it waits for a person: remit approvals list (run {result.run_id})", "warn"))
     return exit_code(result)

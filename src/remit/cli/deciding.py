@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
-from remit.cli.console import paint, say
+from remit.cli.console import paint, problem, say
 from remit.cli.options import REQUESTER
 from remit.cli.session import person
 from remit.cli.text import brief, lines
@@ -87,9 +87,7 @@ class AtTerminal:
                 await self._send(app, approval, kind)
                 return True
             except RemitError as error:
-                say(f"{paint(f'error[{error.code}]', 'bad')}: {error.message}")
-                if error.help:
-                    say(f"help: {error.help}")
+                problem(error.code, error.message, error.help)
 
     def _present(self, approval: Approval) -> None:
         say()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,11 +50,25 @@ def demo(
 
     home = home.resolve()
     decider = choose_decider(approve=approve, no_wait=False, approver=o.APPROVER, roles=[o.APPROVER_ROLE])
+    shown = Shown()
     with _alone(home):
-        raise typer.Exit(run_async(_tour(home, decider, once)))
+        try:
+            run_async(_tour(home, decider, once, shown))
+        except KeyboardInterrupt:
+            if not shown.up:
+                raise
+    raise typer.Exit(0 if shown.good else 1)
 
 
-async def _tour(home: Path, decider: Decider, once: bool) -> int:
+@dataclass
+class Shown:
+    """What was shown so far: `good` until something is not as it should be; `up` once the server runs."""
+
+    good: bool = True
+    up: bool = False
+
+
+async def _tour(home: Path, decider: Decider, once: bool, shown: Shown) -> None:
     from remit.bootstrap import open_app
 
     settings = _settings(home)
@@ -63,7 +78,7 @@ async def _tour(home: Path, decider: Decider, once: bool) -> int:
     )
     say(paint(f"  making a shop with 50,000 orders in {home} ...", "dim"))
     async with open_app(settings) as app:
-        tour = Tour(app, home, decider)
+        tour = Tour(app, home, decider, shown)
         await tour.customers()
         await tour.crash()
         await tour.proof()
@@ -72,20 +87,19 @@ async def _tour(home: Path, decider: Decider, once: bool) -> int:
             tour.heading("That was it", "`remit demo` without --once leaves the API up.")
         else:
             await tour.serve()
-        return 0 if tour.good else 1
 
 
 class Tour:
-    """The sections, in order. `good` is false as soon as one did not show what it should."""
+    """The sections, in order."""
 
-    def __init__(self, app: App, home: Path, decider: Decider) -> None:
+    def __init__(self, app: App, home: Path, decider: Decider, shown: Shown) -> None:
         from remit_packs.support import open_shop
         from remit_packs.support.demo import stories
 
         self.app = app
         self.home = home
         self.decider = decider
-        self.good = True
+        self.shown = shown
         self.parcel, self.broken, self.twice = stories(open_shop(home))
         self.runs: list[str] = []
         self._number = 0
@@ -103,7 +117,7 @@ class Tour:
 
     def expect(self, good: bool, text: str) -> None:
         """What was shown, checked rather than claimed."""
-        self.good = self.good and good
+        self.shown.good = self.shown.good and good
         say(f"   {paint('✓', 'good') if good else paint('✗', 'bad')} {text}")
 
     async def customers(self) -> None:
@@ -317,6 +331,7 @@ class Tour:
         say(f"   API  {paint(f'http://{host}:{port}', 'name')}   description at /openapi.json")
         say(f'   try  curl -H "Authorization: Bearer $(cat {key})" http://{host}:{port}/api/v1/runs')
         say(paint('   next remit init my-agents && cd my-agents && remit run hello "Ada"', "dim"))
+        self.shown.up = True
         await serve(self.app, host, port)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from remit.cli.console import paint, say
 from remit.cli.narrate import Line, Narrator
-from remit.cli.text import brief
+from remit.cli.text import brief, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +41,7 @@ class PlainScreen:
 
     def line(self, line: Line) -> None:
         """Write the line."""
-        say("".join(paint(text, style) for style, text in line))
+        say("".join(paint(printable(text), style) for style, text in line))
 
     def footer(self, text: str) -> None:
         """Nothing moves here."""
@@ -64,7 +64,7 @@ class MovingScreen:
         """Write the line above the moving one."""
         from rich.text import Text
 
-        text = Text.assemble(*((text, RICH[style]) for style, text in line))
+        text = Text.assemble(*((printable(text), RICH[style]) for style, text in line))
         self._console.print(text, overflow="ellipsis", no_wrap=True, crop=True)
 
     def footer(self, text: str) -> None:

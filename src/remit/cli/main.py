@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from remit import __version__
 from remit.cli import approvals, chat, demo, doctor, init, keys, policy, run, runs, up, worker
-from remit.cli.console import paint, problem, say, show
+from remit.cli.console import problem, show
 from remit.core.errors import ConfigError, DeniedError, InputError, RemitError
 
 DEBUG = "run it again with REMIT_LOG=debug to see where, and report it with that output"

@@ -42,7 +42,8 @@ class Narrator:
         self._inputs: dict[tuple[str, str], Any] = {}
         self._tools: dict[tuple[str, str], str] = {}
         self._workers: dict[str, str] = {}
-        self._asked: dict[str, str] = {}
+        self._together: dict[str, set[tuple[str, str]]] = {}
+        self._settled: set[tuple[str, str]] = set()
         self._start = 0
         self._last = ""
 
@@ -112,7 +113,10 @@ class Narrator:
 
     def _decided(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
         self._tools[run_id, data["step"]] = data["tool"]
-        self._asked[run_id] = data["step"]
+        together = self._together.setdefault(run_id, set())
+        if together <= self._settled:
+            together.clear()
+        together.add((run_id, data["step"]))
         arguments = data.get("arguments")
         if arguments is None:
             arguments = self._inputs.get((run_id, data["call_id"]), {})
@@ -128,6 +132,7 @@ class Narrator:
         yield [("dim", "  policy "), (style, word), ("dim", (f" by {by}" if by else "") + why)]
 
     def _refused(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
+        self._settled.add((run_id, data["step"]))
         yield [("bad", f"  ✗ {data['tool']} refused: "), *_problem(data)]
 
     def _requested(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
@@ -154,8 +159,9 @@ class Narrator:
         self.totals.tool_calls += 1
         found = {"reconcile": " · found to have happened already", "person": " · confirmed by a person"}
         how = found.get(data.get("found_by", "call"), "")
-        apart = self._asked.get(run_id) != data["step"]  # others were asked meanwhile: say whose answer it is
-        name = f"{self._tools.get((run_id, data['step']), '')} · " if apart else ""
+        self._settled.add((run_id, data["step"]))
+        several = len(self._together.get(run_id, ())) > 1  # then say whose answer it is
+        name = f"{self._tools.get((run_id, data['step']), '')} · " if several else ""
         took = f"{name}{duration(data.get('latency_ms', 0))}{how} · "
         yield [("good", "  ✓ "), ("dim", took), ("", self.short(data.get("output")))]
         for artifact in data.get("artifacts", ()):
@@ -163,6 +169,7 @@ class Narrator:
 
     def _failed(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
         self.totals.tool_calls += 1
+        self._settled.add((run_id, data["step"]))
         yield [("bad", f"  ✗ {self._tools.get((run_id, data['step']), '')} failed: "), *_problem(data)]
 
     def _in_doubt(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, is_interactive, paint, say, show, status
+from remit.cli.console import document, is_interactive, paint, problem, say, show, status
 from remit.cli.session import person, with_app
 from remit.cli.text import duration, lines
 
@@ -170,9 +170,7 @@ def conclude(result: Result, watch: Watch) -> None:
         for line in lines(result.result_payload):
             show(line)
     if result.problem is not None:
-        say(f"{paint(f'error[{result.problem.code}]', 'bad')}: {result.problem.message}")
-        if result.problem.help:
-            say(f"{paint('help', 'name')}: {result.problem.help}")
+        problem(result.problem.code, result.problem.message, result.problem.help)
     usage = result.cost_usage
     took = duration(usage.wall_s * 1000) if usage.wall_s else ""
     say(

@@ -10,7 +10,7 @@ import typer
 from remit.cli import options as o
 from remit.cli.console import document, paint, say, show, status, table
 from remit.cli.session import person, with_app
-from remit.cli.text import brief, duration, lines, moment, money, plural
+from remit.cli.text import brief, clean, duration, lines, moment, money, plural
 
 if TYPE_CHECKING:
     from remit.bootstrap import App
@@ -96,9 +96,9 @@ def _print_run(view: RunView) -> None:
         _print_step(step)
     show()
     if view.result.problem is not None:
-        show(f"{paint(f'[{view.result.problem.code}]', 'bad')} {view.result.problem.message}")
+        show(f"{paint(f'[{view.result.problem.code}]', 'bad')} {clean(view.result.problem.message)}")
         if view.result.problem.help:
-            show(f"help: {view.result.problem.help}")
+            show(f"help: {clean(view.result.problem.help)}")
     if view.status == "success" or view.result.result_payload is not None:
         for line in lines(view.result.result_payload):
             show(line)
@@ -107,7 +107,7 @@ def _print_run(view: RunView) -> None:
 def _print_step(step: StepView) -> None:
     took = duration(step.latency_ms) if step.latency_ms else ""
     show(
-        f"  {paint(step.step.ljust(8), 'dim')} {status(step.state, 9)} {step.kind.ljust(8)} {paint(step.name, 'bold')}  {paint(took, 'dim')}"
+        f"  {paint(step.step.ljust(8), 'dim')} {status(step.state, 9)} {step.kind.ljust(8)} {paint(brief(step.name, 60), 'bold')}  {paint(took, 'dim')}"
     )
     gap = " " * 21
     if step.kind != "model" and step.arguments is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,7 +35,9 @@ def up(
             await _greet(program, host or settings.host, port or settings.port)
             await serve(program, host or settings.host, port or settings.port)
 
-    run_async(work())
+    with contextlib.suppress(KeyboardInterrupt):
+        run_async(work())
+    say("stopped")
 
 
 async def _greet(app: App, host: str, port: int) -> None:

@@ -97,7 +97,6 @@ APPROVALS_PENDING = "remit_approvals_pending"
 APPROVALS = "remit_approvals_total"
 APPROVAL_WAIT = "remit_approval_wait_seconds"
 IN_DOUBT = "remit_effects_in_doubt_total"
-APPEND = "remit_append_seconds"
 ADVANCE = "remit_advance_seconds"
 FENCED = "remit_fenced_total"
 HTTP_REQUESTS = "remit_http_requests_total"
@@ -161,7 +160,6 @@ METRICS: tuple[Metric, ...] = (
         "s",
     ),
     Metric(IN_DOUBT, "counter", "Effects whose outcome a crash hid.", ("tool",), "remit.effects.in_doubt"),
-    Metric(APPEND, "histogram", "Time of one journal append.", (), "remit.append", "s"),
     Metric(ADVANCE, "histogram", "Time of one `advance` of a run.", (), "remit.advance", "s"),
     Metric(FENCED, "counter", "Appends refused because another worker holds the run.", (), "remit.fenced"),
     Metric(

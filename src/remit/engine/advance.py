@@ -50,12 +50,14 @@ class Engine:
             return "busy"
         lease = hold.lease
         outcome: Outcome | None = None
+        began = self.kit.clock.monotonic()
         try:
             outcome = await self._held(hold)
         except FencedError:
             telling.fenced(self.kit.telemetry)
             outcome = "lost"
         finally:
+            telling.advanced(self.kit.telemetry, self.kit.clock.monotonic() - began)
             if outcome != "ended":  # the last append gave the lease back
                 with contextlib.suppress(RemitError):
                     await self.kit.store.release(lease)
@@ -208,8 +210,11 @@ class Advance:
         """Turn waiting signals into events, in one append."""
         signals = await self.kit.store.inbox(self.run.run_id)
         self.recorder.inbox = 0
+        waiting = {a.approval_id for a in self.run.approvals.values() if a.open}
         for signal in signals:
             self.recorder.note(*self._heard(decode(signal.body, SignalBody)))  # type: ignore[arg-type]
+        for settled in (self.run.approvals[a] for a in waiting if not self.run.approvals[a].open):
+            telling.approval_settled(self.kit.telemetry, settled, self.kit.clock.now())
         if signals:
             await self.recorder.flush(consumed=[s.signal_id for s in signals])
 

@@ -270,7 +270,7 @@ class Gateway:
             )
         action: ActionName = "hand_off" if kind == "delegate" else "call_tool"
         resource = delegation.target(spec.name, self.run.agent.delegates) if kind == "delegate" else spec.name
-        return self.kit.policy.decide(
+        decision = self.kit.policy.decide(
             PolicyRequest(
                 self.principal,
                 action,
@@ -282,6 +282,8 @@ class Gateway:
                 self.run.start.profile,
             )
         )
+        telling.decided(self.kit.telemetry, action, decision.verdict)
+        return decision
 
     def _refuse(self, ask: Ask, problem: Problem, kind: ev.StepKind = "tool") -> Plan:
         return Plan([ev.ToolRefused(ask.step, ask.call_id, ask.name, problem, kind)])
@@ -339,6 +341,7 @@ class Gateway:
         why: str,
     ) -> Approval:
         now = self.kit.clock.now()
+        telling.approval_requested(self.kit.telemetry)
         return Approval(
             approval_id=approval_id(
                 self.run.run_id, step, digest, decision.policy_version, reason, len(self.run.approvals)
@@ -437,6 +440,7 @@ class Gateway:
 
     def _expire(self, ask: Ask, approval: Approval) -> Plan:
         expired = replace(approval, status="expired")
+        telling.approval_settled(self.kit.telemetry, expired, self.kit.clock.now())
         problem = Problem("E304", "nobody decided in time, which means reject")
         step = self.run.steps[ask.step]
         return Plan(

@@ -53,6 +53,8 @@ class Runs:
 
         Raises NotFoundError (agent), DeniedError (policy), ConflictError E404 (another task under this id), BudgetError.
         """
+        if not task.task_id:
+            raise InputError("a task needs a `task_id`", code="E109", help="any text that is new for each task")
         agent = self._kit.catalogue.agents.get(task.agent)
         if agent is None:
             known = ", ".join(f"`{a}`" for a in sorted(self._kit.catalogue.agents)) or "none"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 from remit.core import semconv as sc
+from remit.core.approval import Approval
 from remit.core.budget import Usage
 from remit.core.run import Finished, Run, Step
 from remit.core.tool import ToolSpec
@@ -92,3 +93,25 @@ def run_finished(t: Telemetry, run: Run, finished: Finished) -> None:
     t.count(sc.COST, float(run.usage.cost_usd), {"agent": agent})
     if finished.problem is not None:
         t.count(sc.AGENT_ERRORS, 1, {"agent": agent, "error_type": finished.problem.code})
+
+
+def decided(t: Telemetry, action: str, verdict: str) -> None:
+    """Policy answered."""
+    t.count(sc.POLICY_DECISIONS, 1, {"action": action, "verdict": verdict})
+
+
+def approval_requested(t: Telemetry) -> None:
+    """A person was asked."""
+    t.count(sc.APPROVALS_PENDING, 1, {})
+
+
+def approval_settled(t: Telemetry, approval: Approval, now: int) -> None:
+    """An approval was settled: by its quorum, a rejection, or time."""
+    t.count(sc.APPROVALS_PENDING, -1, {})
+    t.count(sc.APPROVALS, 1, {"decision": approval.status})
+    t.observe(sc.APPROVAL_WAIT, (now - approval.requested_ts) / 1000, {})
+
+
+def advanced(t: Telemetry, seconds: float) -> None:
+    """A hold of a run ended."""
+    t.observe(sc.ADVANCE, seconds, {})

@@ -88,7 +88,7 @@ def test_many_tell_everybody_and_render_who_can():
     one, two = PrometheusTelemetry(), PrometheusTelemetry()
     many = ManyTelemetry(one, NoTelemetry(), two)
     many.count(sc.AGENT_INVOCATIONS, 1, {"agent": "a"})
-    many.observe(sc.APPEND, 0.001, {})
+    many.observe(sc.ADVANCE, 0.001, {})
     with many.span("x", {}) as span:
         span.set(remit__step="s0")
         span.fail("E1", "no")

@@ -2,8 +2,8 @@
 
 `python program.py [lease_ttl_s]`, then jobs on standard input (see `benchmarks.common.killable`). A job's run is
 `AGENT-EFFECT-NAME` (`code-keyed-7`), its database a store URL, its kill point a fault of `REMIT_FAULT`. Words before
-the fault: `person` first has a person answer what is in doubt, `stop` stops (SIGSTOP) instead of killing there, and
-`as:NAME` is the worker's name.
+the fault: `person` first has a person answer what is in doubt, `stop` stops (SIGSTOP) instead of killing there,
+`as:NAME` is the worker's name, `commit:N:US` kills US microseconds into the Nth COMMIT of SQLite.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -177,11 +178,33 @@ async def drive(job: Job, lease_ttl_s: float) -> int:
         bootstrap.crashpoint = stoppoint
     async with opened(job.database, job.bank, fault=fault, worker=worker, lease_ttl_s=lease_ttl_s) as app:
         run_id = await app.runs.submit(task_of(job.run, job.effects))
+        for word in words:
+            if word.startswith("commit:"):
+                kill_in_commit(app, *map(int, word.split(":")[1:]))
         if "person" in words:
             await answer(app, run_id, job.bank)
         with contextlib.suppress(StoreError):
             await app.engine.advance(run_id)
         return await outcome(app, run_id)
+
+
+def kill_in_commit(app: App, nth: int, microseconds: int) -> None:
+    """Die that long after the nth COMMIT of SQLite began, on a thread that the commit does not wait for."""
+    left = nth
+
+    def die() -> None:
+        until = time.perf_counter_ns() + microseconds * 1000
+        while time.perf_counter_ns() < until:
+            pass
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def trace(statement: str) -> None:
+        nonlocal left
+        left -= statement == "COMMIT"
+        if statement == "COMMIT" and left == 0:
+            threading.Thread(target=die).start()
+
+    app.store._open.writes.set_trace_callback(trace)  # type: ignore[attr-defined]
 
 
 async def outcome(app: App, run_id: str) -> int:

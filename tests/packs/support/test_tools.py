@@ -46,7 +46,9 @@ def test_no_agent_both_reads_tickets_and_moves_money(shop: Shop) -> None:
 async def test_find_customer_by_number_address_and_name(call: Any) -> None:
     (by_number,) = await call("find_customer", query="20007")
     assert await call("find_customer", query=by_number["email"].upper()) == [by_number]
-    assert by_number in await call("find_customer", query=by_number["name"]) or by_number["name"]
+    by_name = await call("find_customer", query=by_number["name"][:6])
+    assert 1 <= len(by_name) <= 5
+    assert all(by_number["name"][:6] in found["name"] for found in by_name)
     assert await call("find_customer", query="100%") == []
     assert await call("find_customer", query="nobody@example.com") == []
 
