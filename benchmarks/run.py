@@ -33,15 +33,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small numbers: they show that it runs")
     parser.add_argument("--no-peers", action="store_true", help="only Remit")
+    parser.add_argument("--no-kill", action="store_true", help="leave the kill test out")
     parser.add_argument("--peers-from", type=Path, help="results of an earlier `peers/run_all.py`, instead of a run")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     ours = measured([sys.executable, "-m", "benchmarks.remit_bench"], chosen.quick)
     peers = {} if chosen.no_peers else peer_results(chosen)
-    (chosen.out / "results.json").write_text(json.dumps({"remit": ours, "peers": peers}, indent=1) + "\n")
+    kills = {} if chosen.no_kill else measured([sys.executable, "-m", "benchmarks.kill"], chosen.quick)
+    (chosen.out / "results.json").write_text(json.dumps({"remit": ours, "kill": kills, "peers": peers}, indent=1) + "\n")
     rows = list(compare(ours, peers))
-    table = markdown(rows, ours)
+    table = markdown(rows, ours) + kill_table(kills, peers.get("kill", {}))
     (chosen.out / "table.md").write_text(table)
     print(table)
     if rows:
@@ -139,6 +141,19 @@ def markdown(rows: list[Row], ours: dict[str, Any]) -> str:
     lines = ["| | peer | Remit | peer's | Remit is better by |", "|---|---|---|---|---|"]
     lines += [f"| {r.what} | {r.peer} | {r.ours:,.2f} | {r.theirs:,.2f} | **{r.ratio:.1f}x** |" for r in rows]
     return head + "\n".join(lines) + "\n"
+
+
+def kill_table(ours: dict[str, Any], peers: dict[str, Any]) -> str:
+    """What the bank's ledger says after every engine was killed the same way."""
+    results = [*ours.get("results", []), *peers.get("results", [])]
+    if not results:
+        return ""
+    lines = ["", "| killed with SIGKILL | bank | kills | finished | doubled | lost | asked a person |", "|---|---|---|---|---|---|---|"]
+    lines += [
+        f"| {r['engine']} | {r['bank']} | {r['kills']} | {r['finished']} | **{r['doubled']}** | {r['lost']} | {r['in_doubt']} |"
+        for r in results
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def plot(rows: list[Row], path: Path) -> None:

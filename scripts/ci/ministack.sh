@@ -19,9 +19,9 @@ health() { curl -sf --max-time 2 "http://127.0.0.1:$PORT/_ministack/health" >/de
 install() {
     [ -x "$VENV/bin/ministack" ] && return
     local uv
-    uv=$(command -v uv || echo "${UV:-/tmp/uvx/bin/uv}")
+    uv=$(command -v uv || echo "${UV:-$ROOT/.venv/bin/uv}")
     # a venv of its own: ministack pins botocore, and Lambda handlers could import whatever lies beside it
-    "$uv" venv --quiet --clear --python 3.11 "$VENV"
+    "$uv" venv --quiet --clear --python "$ROOT/.venv/bin/python" "$VENV"
     "$uv" pip install --quiet --python "$VENV/bin/python" ministack==1.5.33 boto3==1.43.106
 }
 

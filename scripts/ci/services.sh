@@ -8,5 +8,6 @@ if [ -z "${REMIT_TEST_POSTGRES:-}" ]; then
 fi
 if [ -z "${REMIT_TEST_MINISTACK:-}" ]; then
   eval "$(scripts/ci/ministack.sh)"
+  trap 'stop_postgres 2>/dev/null || true; kill "$(cat .cache/ministack/pid)" 2>/dev/null || true' EXIT
 fi
 cd "$root"

@@ -23,7 +23,7 @@ import msgspec
 
 from remit.core.agent import AgentSpec
 from remit.core.errors import ConfigError, DeniedError, InputError, RemitError, ToolError
-from remit.core.message import Message
+from remit.core.message import Message, ToolResult, ToolUse, assistant
 from remit.core.provenance import Sensitivity, Trust
 from remit.core.task import Result, Task
 from remit.core.tool import Effect, Retry, Risk, ToolSpec
@@ -47,7 +47,10 @@ __all__ = [
     "Task",
     "ToolContext",
     "ToolError",
+    "ToolResult",
+    "ToolUse",
     "agent",
+    "assistant",
     "tool",
 ]
 

@@ -138,7 +138,7 @@ def test_rows_know_which_values_stand_together(tmp_path: Path) -> None:
 
 def test_csv_numbers_are_exact_decimals(tmp_path: Path) -> None:
     path = write_csv(
-        tmp_path / "a.csv", {"v": ["1", "1.50", "-0", ".5", None, "007", "123456789012345678901.25"]}
+        tmp_path / "a.csv", {"v": ["1", "1.50", "-0", ".5", None, "7", "123456789012345678901.25"]}
     )
     (column,) = describe_columns(path)
     assert column == Column("v", Kind("number", 2, text=True, name="DOUBLE"))

@@ -3,8 +3,7 @@
 It runs offline: `offline` below stands in for a language model, and says so. Set a real one in remit.toml.
 """
 
-from remit import Agent, Message, ModelRequest, Pack, tool
-from remit.core.message import ToolResult, ToolUse, assistant
+from remit import Agent, Message, ModelRequest, Pack, ToolResult, ToolUse, assistant, tool
 
 
 @tool

@@ -1,0 +1,334 @@
+"""Agents written in Python: any object with a name and `act`, and the gateway as their only way out."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from remit import Agent, agent, tool
+from remit.bootstrap import App
+from remit.core.errors import ToolError
+from remit.core.task import Actor, Result
+from remit.ports.model import ModelReply, ModelRequest, OnDelta
+from remit.testing import BOSS, FakeClock, ScriptedModel, app_for_tests, task
+
+CALLS: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _calls() -> None:
+    CALLS.clear()
+
+
+@tool
+def double(n: int) -> int:
+    """Twice n."""
+    CALLS.append(f"double {n}")
+    return 2 * n
+
+
+@tool(risk="L3")
+def launch(pad: str = "1") -> str:
+    """Privileged."""
+    CALLS.append(f"launch {pad}")
+    return "launched"
+
+
+async def ran(made: Any, *replies: Any, **fields: Any) -> Result:
+    """The result of one run."""
+    async with app_for_tests(made, *fields.pop("others", ()), replies=replies) as app:
+        return await app.run(task(made, **fields))
+
+
+@agent(tools=[double])
+async def as_function(input: Any, memory: Any, context: Any) -> Any:
+    """An async function."""
+    return await context.call("double", n=input)
+
+
+@agent(tools=[double])
+def as_blocking(input: Any, memory: Any, context: Any) -> Any:
+    """A blocking function: the same verbs, without await."""
+    return context.call("double", n=input)
+
+
+@agent(tools=[double])
+class AsClass:
+    """A class with a name and `act`."""
+
+    name = "as_class"
+
+    async def act(self, input: Any, memory: Any, context: Any) -> Any:
+        return await context.call("double", n=input)
+
+
+@pytest.mark.parametrize("made", [as_function, as_blocking, AsClass], ids=lambda a: a.spec.name)
+async def test_an_agent_is_a_function_a_blocking_function_or_a_class(made: Any) -> None:
+    """All three act through the same gateway."""
+    result = await ran(made, input=21)
+    assert (result.result_payload, result.cost_usage.tool_calls) == (42, 1)
+
+
+async def test_an_agent_needs_only_its_input() -> None:
+    """`act(input)` and `act(input, memory)` are enough; without an input it gets the objective."""
+
+    @agent
+    def shout(input: Any) -> str:
+        return str(input).upper()
+
+    @agent
+    def count(input: Any, memory: Any) -> int:
+        return len(memory.messages)
+
+    assert (await ran(shout)).result_payload == "GO"
+    assert (await ran(count)).result_payload == 1
+
+
+async def test_several_calls_at_once_are_answered_in_order() -> None:
+    """`call_many` settles all of them, then raises the first failure."""
+
+    @agent(tools=[double])
+    async def many(input: Any, memory: Any, context: Any) -> Any:
+        good = await context.call_many([("double", {"n": 1}), ("double", {"n": 2})])
+        try:
+            await context.call_many([("double", {"n": "x"}), ("double", {"n": 3})])
+        except ToolError as error:
+            return [good, error.code]
+
+    assert (await ran(many)).result_payload == [[2, 4], "E703"]
+    assert sorted(CALLS) == ["double 1", "double 2", "double 3"]
+
+
+async def test_a_model_is_asked_for_text_or_for_a_value() -> None:
+    """`ask` gives text; with a schema it gives the value, or E622."""
+    schema = {"type": "object", "required": ["n"]}
+
+    @agent
+    async def asker(input: Any, memory: Any, context: Any) -> Any:
+        return [await context.ask("hello"), await context.ask("n?", output_schema=schema)]
+
+    assert (await ran(asker, "hi", '{"n": 1}')).result_payload == ["hi", {"n": 1}]
+    failed = await ran(asker, "hi", "no")
+    assert failed.problem is not None
+    assert failed.problem.code == "E622"
+
+
+async def test_delegating_gives_a_result() -> None:
+    """`delegate` waits for the other agent without a thread and gives its Result."""
+    helper = Agent("helper", instructions="Help.")
+
+    @agent(delegates=[helper])
+    async def boss(input: Any, memory: Any, context: Any) -> Any:
+        result = await context.delegate("helper", "help me", input={"a": 1})
+        return [result.status, result.result_payload]
+
+    assert (await ran(boss, "helped", others=[helper])).result_payload == ["success", "helped"]
+
+
+async def test_an_undeclared_delegate_is_refused() -> None:
+    """Another agent that was not declared cannot be called."""
+    helper = Agent("helper", instructions="Help.")
+
+    @agent
+    async def boss(input: Any, memory: Any, context: Any) -> Any:
+        return await context.delegate("helper", "help me")
+
+    result = await ran(boss, others=[helper])
+    assert result.problem is not None
+    assert result.problem.code == "E702"
+
+
+async def test_what_was_done_is_not_done_again_after_a_wait() -> None:
+    """An agent is replayed after a wait: recorded answers are given again, memory too, and nothing happens twice."""
+
+    @agent(tools=[double, launch])
+    async def steady(input: Any, memory: Any, context: Any) -> Any:
+        twice = await context.call("double", n=4)
+        said = await context.ask("and?")
+        await context.remember("seen", [twice, said])
+        await context.call("launch")
+        return memory.get("seen")
+
+    async with app_for_tests(steady, replies=["well"]) as app:
+        run_id = (await app.run(task(steady))).run_id
+        await approve_all(app)
+        view = await app.runs.view(run_id, "local")
+        assert (view.result.result_payload, view.usage.model_calls) == ([8, "well"], 1)
+        assert CALLS == ["double 4", "launch 1"]
+
+
+async def approve_all(app: App) -> None:
+    """Approve whatever waits, and drive on."""
+    for item in (await app.approvals.list("local")).items:
+        await app.approvals.decide(item["approval_id"], "local", BOSS, "approve")
+    await app.worker.run_until_idle()
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (("double", {"n": 1}), ("double", {"n": 2})),
+        (("double", {"n": 1}), ("launch", {"pad": "9"})),
+        (("double", {"n": 1}), "ask"),
+        ("ask", ("double", {"n": 1})),
+        ("ask", "ask otherwise"),
+        (("nothing", {}), ("double", {"n": 1})),
+    ],
+    ids=["arguments", "tool", "tool to model", "model to tool", "prompt", "refused to tool"],
+)
+async def test_an_agent_that_is_not_deterministic_is_stopped(first: Any, then: Any) -> None:
+    """A replay that makes another call than was recorded ends with E408 before anything happens."""
+    passes: list[int] = []
+
+    async def make(context: Any, what: Any) -> None:
+        try:
+            await (context.ask(what) if isinstance(what, str) else context.call(what[0], **what[1]))
+        except ToolError:
+            pass
+
+    @agent(tools=[double, launch])
+    async def fickle(input: Any, memory: Any, context: Any) -> Any:
+        passes.append(1)
+        await make(context, first if len(passes) == 1 else then)
+        await context.call("launch")
+
+    async with app_for_tests(fickle, replies=["a", "b"]) as app:
+        run_id = (await app.run(task(fickle))).run_id
+        before = list(CALLS)
+        await approve_all(app)
+        result = await app.runs.result(run_id, "local")
+        assert result is not None
+        assert result.problem is not None
+        assert (result.problem.code, CALLS) == ("E408", before)
+
+
+async def test_a_call_that_waits_cannot_turn_into_a_model_call() -> None:
+    """Divergence at the very step that waits is E408 too, so that an intent is never forgotten."""
+    passes: list[int] = []
+
+    @agent(tools=[launch])
+    async def fickle(input: Any, memory: Any, context: Any) -> Any:
+        passes.append(1)
+        return await (context.call("launch") if len(passes) == 1 else context.ask("instead"))
+
+    async with app_for_tests(fickle, replies=["a"]) as app:
+        run_id = (await app.run(task(fickle))).run_id
+        await approve_all(app)
+        result = await app.runs.result(run_id, "local")
+        assert result is not None
+        assert result.problem is not None
+        assert result.problem.code == "E408"
+
+
+@pytest.mark.parametrize("broken", [ValueError("odd"), KeyError("k"), RecursionError("deep")])
+async def test_an_agent_that_raises_fails_its_run(broken: Exception) -> None:
+    """The run ends with E710 and the error's text; the worker goes on."""
+
+    @agent
+    def bad(input: Any) -> Any:
+        raise broken
+
+    result = await ran(bad)
+    assert result.problem is not None
+    assert (result.status, result.problem.code) == ("failure", "E710")
+
+
+async def test_an_agent_may_report_failure() -> None:
+    """A payload with status FAILED or ERROR is a failed run that keeps its payload."""
+
+    @agent
+    def judge(input: Any) -> Any:
+        return {"status": "FAILED", "reason": "2 rows missing"}
+
+    result = await ran(judge)
+    assert result.problem is not None
+    assert (result.status, result.problem.message) == ("failure", "2 rows missing")
+    assert result.result_payload["status"] == "FAILED"
+
+
+async def test_what_an_agent_leaves_behind_is_settled_before_its_run_ends() -> None:
+    """An effect that an agent started and did not wait for is recorded before the run's last event."""
+    go = asyncio.Event()
+
+    @tool(risk="L1")
+    async def slow() -> str:
+        await go.wait()
+        return "slow"
+
+    @tool
+    def quick() -> str:
+        asyncio.get_running_loop  # noqa: B018
+        return "quick"
+
+    @agent(tools=[slow, quick])
+    async def careless(input: Any, memory: Any, context: Any) -> str:
+        left = asyncio.ensure_future(context.call("slow"))
+        await context.call("quick")
+        asyncio.get_running_loop().call_soon(go.set)
+        left.add_done_callback(lambda task: task.exception())
+        return "done"
+
+    async with app_for_tests(careless) as app:
+        run_id = (await app.run(task(careless))).run_id
+        events = [e.type for e in await app.runs.events(run_id, "local")]
+        assert events[-1] == "RunFinished"
+        assert events.count("EffectDone") == 2
+
+
+async def test_a_parked_branch_waits_for_its_sibling() -> None:
+    """Where one branch must wait for a person, the effect of another branch is recorded before the run parks."""
+
+    @tool(risk="L1")
+    async def note() -> str:
+        await asyncio.sleep(0)
+        CALLS.append("note")
+        return "noted"
+
+    @agent(tools=[note, launch])
+    async def forked(input: Any, memory: Any, context: Any) -> Any:
+        return await asyncio.gather(context.call("launch"), context.call("note"))
+
+    async with app_for_tests(forked) as app:
+        run_id = (await app.run(task(forked))).run_id
+        view = await app.runs.view(run_id, "local")
+        assert {s.name: s.state for s in view.steps} == {"launch": "awaiting", "note": "done"}
+        await approve_all(app)
+        assert (await app.runs.view(run_id, "local")).result.result_payload == ["launched", "noted"]
+        assert CALLS == ["note", "launch 1"]
+
+
+async def test_cancelling_a_blocking_agent_that_asks_a_model_leaves_nothing_behind() -> None:
+    """The model call of a blocking agent is taken back with it: no event follows the run's last one."""
+    started, ended = asyncio.Event(), threading.Event()
+
+    class Thinking(ScriptedModel):
+        async def ask(self, request: ModelRequest, on_delta: OnDelta | None = None) -> ModelReply:
+            started.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    @agent
+    def stubborn(input: Any, memory: Any, context: Any) -> Any:
+        try:
+            for _ in range(3):
+                try:
+                    context.ask("think")
+                except Exception:
+                    continue
+        finally:
+            ended.set()
+
+    clock = FakeClock()
+    async with app_for_tests(stubborn, model=Thinking([]), clock=clock) as app:
+        run_id = await app.runs.submit(task(stubborn))
+        working = asyncio.create_task(app.worker.run_until_idle())
+        await started.wait()
+        await app.runs.cancel(run_id, "local", Actor("alice"), "enough")
+        clock.advance(2)
+        await working
+        assert await asyncio.to_thread(ended.wait, 5)
+        events = [e.type for e in await app.runs.events(run_id, "local")]
+        assert (events.count("ModelAsked"), events[-1]) == (1, "RunFinished")
