@@ -23,7 +23,7 @@ import msgspec
 
 from remit.core.agent import AgentSpec
 from remit.core.errors import ConfigError, DeniedError, InputError, RemitError, ToolError
-from remit.core.message import Message, ToolResult, ToolUse, assistant
+from remit.core.message import Message, Text, ToolResult, ToolUse, assistant
 from remit.core.provenance import Sensitivity, Trust
 from remit.core.task import Result, Task
 from remit.core.tool import Effect, Retry, Risk, ToolSpec
@@ -32,9 +32,11 @@ from remit.ports.model import ModelRequest
 
 __all__ = [
     "Agent",
+    "CodeAgent",
     "ConfigError",
     "DeniedError",
     "Found",
+    "FunctionTool",
     "InputError",
     "Memory",
     "Message",
@@ -45,6 +47,7 @@ __all__ = [
     "Rule",
     "RunContext",
     "Task",
+    "Text",
     "ToolContext",
     "ToolError",
     "ToolResult",

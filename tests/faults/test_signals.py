@@ -19,6 +19,7 @@ from remit.core.codec import encode
 from remit.core.errors import ConflictError, DeniedError
 from remit.core.signal import AnswerGiven, CancelAsked, Nudged, VoteCast
 from remit.core.task import Actor
+from remit.ports.model import ModelRequest
 from remit.ports.store import Signal
 from remit.testing import FakeClock, app_for_tests, calls, task
 
@@ -39,8 +40,13 @@ def wiper(made: list[str]) -> Agent:
 
 
 def replies() -> list[Any]:
-    """Three calls at once, then an answer."""
-    return [calls(*(("wipe", {"disk": name}) for name in NAMES)), "done"]
+    """Three calls at once, then an answer, whichever process asks."""
+
+    def reply(request: ModelRequest) -> Any:
+        asked = any(m.role == "assistant" for m in request.messages)
+        return "done" if asked else calls(*(("wipe", {"disk": name}) for name in NAMES))
+
+    return [reply] * 3
 
 
 def vote(approval: dict[str, Any], decision_id: str, kind: Any, by: str = "pat") -> Signal:

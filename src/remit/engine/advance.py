@@ -21,7 +21,7 @@ from remit.core.policy import Profile
 from remit.core.result import result_of
 from remit.core.run import Finished, Run
 from remit.core.signal import AnswerGiven, CancelAsked, ChildDone, SignalBody, VoteCast
-from remit.core.task import Problem
+from remit.core.task import Problem, Result
 from remit.engine import delegation, envelopes, loading, telling
 from remit.engine.breaker import Breaker
 from remit.engine.creation import first_record
@@ -31,6 +31,8 @@ from remit.engine.kit import Kit
 from remit.engine.loop import Ended, LlmLoop, act
 from remit.engine.records import approval_record
 from remit.ports.store import Lease, Put, Signal, Write
+
+RESULTS_KEPT = 256
 
 Outcome = Literal["ended", "waiting", "busy", "lost"]
 """What `advance` came to. `busy`: somebody else holds the run. `lost`: somebody took it over meanwhile."""
@@ -42,6 +44,11 @@ class Engine:
     def __init__(self, kit: Kit) -> None:
         self.kit = kit
         self._breakers: dict[str, Breaker] = {}
+        self._results: dict[str, Result] = {}
+
+    def result(self, run_id: str) -> Result | None:
+        """The result of a run that ended here lately, without reading its journal again."""
+        return self._results.pop(run_id, None)
 
     async def advance(self, run_id: str) -> Outcome:
         """Advance one run as far as it goes. Raises StoreError when the store fails; the run is then safe to advance again."""
@@ -83,7 +90,12 @@ class Engine:
         advance = Advance(self.kit, recorder, self._breakers, profile)
         async with self._heartbeat(hold, advance):
             with telling.agent_span(self.kit.telemetry, run):
-                return await advance.go()
+                outcome = await advance.go()
+        if outcome == "ended" and not run.start.parent_run:
+            self._results[lease.run_id] = result_of(run)
+            while len(self._results) > RESULTS_KEPT:
+                self._results.pop(next(iter(self._results)))
+        return outcome
 
     async def set_aside(self, run_id: str, reason: str) -> None:
         """Let a run that cannot be advanced wait for an operator: it costs nothing more, and `resume` tries it again."""

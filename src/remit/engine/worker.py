@@ -102,5 +102,11 @@ class Worker:
         self._resting[run_id] = self._kit.clock.monotonic() + seconds
 
     async def _drain(self) -> None:
-        if self._busy:
-            await asyncio.wait(self._busy.values())
+        """Wait for what is in hand; when that is cut short, let go of it: the next worker takes it up."""
+        tasks = list(self._busy.values())
+        try:
+            if tasks:
+                await asyncio.wait(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()

@@ -136,9 +136,13 @@ class Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGINT or SIGTERM came; a second one stops at once."""
+        """SIGINT or SIGTERM came; a second one stops at once.
+
+        uvicorn's own handler would raise the signal again after serving, which ends the process before the store is closed.
+        """
+        self.force_exit = self.should_exit
+        self.should_exit = True
         self._loop.call_soon_threadsafe(self._stop.set)
-        super().handle_exit(sig, frame)
 
 
 async def serve(

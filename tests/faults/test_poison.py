@@ -1,0 +1,141 @@
+"""F12: a run that can never go on. It is set aside with its cause, others go on, and it can be tried again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from faultlib.invariants import check_invariants
+from faultlib.ledger import TENANT, Ledger
+
+from remit import Agent, agent, tool
+from remit.bootstrap import App
+from remit.core.task import Actor
+from remit.engine import worker
+from remit.sdk import RunContext
+from remit.testing import FakeClock, app_for_tests, call, task
+
+PAT = Actor("pat", ("approver",))
+
+
+async def let_it_fail(app: App, clock: FakeClock, rounds: int = 12) -> None:
+    """Let the worker try, back off and try again."""
+    for _ in range(rounds):
+        await app.worker.run_until_idle()
+        clock.advance(worker.BACKOFF_S * 2**worker.POISON_TRIES)
+
+
+async def poisoned(app: App, ledger: Ledger) -> str:
+    """A run that waits in doubt, and whose tool is then gone."""
+    run_id = (await app.run(task("poison"))).run_id
+    del app.catalogue.tools["charge_plain"]
+    (waiting,) = (await app.approvals.list(TENANT)).items
+    await app.approvals.decide(waiting["approval_id"], TENANT, PAT, "reject")
+    return run_id
+
+
+def broken(ledger: Ledger) -> Any:
+    """An agent whose charge is cut off."""
+
+    @agent(name="poison", tools=ledger.tools())
+    async def act(given: Any, memory: Any, context: RunContext) -> str:
+        """Charge once."""
+        return await context.call("charge_plain", ref="one")
+
+    return act
+
+
+def cut(ref: str) -> None:
+    """The connection is cut after the bank heard it."""
+    raise ConnectionError("cut")
+
+
+async def test_a_run_that_always_fails_is_set_aside_with_its_cause_and_others_progress() -> None:
+    """After five tries it waits for an operator by name; every other run ends meanwhile."""
+    clock, bad, good = FakeClock(), Ledger(cut), Ledger()
+    async with app_for_tests(broken(bad), clock=clock) as app:
+        tool_gone = app.catalogue.tools["charge_plain"]
+        run_id = await poisoned(app, bad)
+        others = [await app.runs.submit(task("poison", f"other{n}", tenant_id=f"t{n}")) for n in range(5)]
+        await let_it_fail(app, clock)
+        view = await app.runs.view(run_id, TENANT)
+        assert view.status == "waiting"
+        assert view.waiting_on[0].startswith("operator: [E707]")
+        row = await app.store.get("agent_run", (run_id,))
+        assert (row or {})["waiting_on"] == list(view.waiting_on)
+        for other in others:
+            assert (await app.store.head(other)).status != "ready", "others went on"
+        seq = view.seq
+        await let_it_fail(app, clock)
+        assert (await app.runs.view(run_id, TENANT)).seq == seq, "set aside, it costs nothing"
+        app.catalogue.tools["charge_plain"] = tool_gone
+        bad.before = None
+        await app.runs.resume(run_id, TENANT, PAT)
+        await let_it_fail(app, clock, 2)
+        checked = await check_invariants(app, run_id)
+        assert checked.run.finished is not None, "redriven, it ends"
+        assert not good.entries
+
+
+async def test_a_journal_that_cannot_be_read_is_set_aside_and_others_progress() -> None:
+    """A damaged event stops its own run only."""
+    clock, ledger = FakeClock(), Ledger()
+    async with app_for_tests(ledger.agent(3), clock=clock) as app:
+        bad = await app.runs.submit(task("charger", "bad"))
+        good = await app.runs.submit(task("charger", "good"))
+        read = app.store.read
+
+        async def damaged(run_id: str, **which: Any) -> Any:
+            entries = await read(run_id, **which)
+            spoil = [type(e)(e.seq, b"{", e.hash) for e in entries]
+            return spoil if run_id == bad else entries
+
+        app.store.read = damaged  # type: ignore[method-assign]
+        await let_it_fail(app, clock)
+        assert (await app.store.head(bad)).status == "waiting"
+        row = await app.store.get("agent_run", (bad,))
+        assert "E808" in str((row or {})["waiting_on"])
+        assert (await app.store.head(good)).status == "ended"
+        assert len(ledger.entries) == 3
+
+
+@pytest.mark.parametrize("kind", ["code", "llm"])
+async def test_an_agent_or_tool_that_always_throws_ends_its_own_run_with_a_reason(kind: str) -> None:
+    """The handler's error is the run's problem, not the worker's."""
+    clock, ledger = FakeClock(), Ledger()
+
+    @agent(name="code")
+    async def act(given: Any, memory: Any, context: RunContext) -> None:
+        """Throw."""
+        raise ZeroDivisionError("always")
+
+    @tool
+    async def look(at: str) -> str:
+        """Throw."""
+        raise ZeroDivisionError("always")
+
+    llm = Agent("llm", instructions="Look.", tools=[look], max_iterations=3)
+    agents = [act, llm, ledger.agent(3)]
+    async with app_for_tests(*agents, replies=[call("look", at="x")], cycle=True, clock=clock) as app:
+        bad = [await app.runs.submit(task(kind, f"bad{n}")) for n in range(20)]
+        good = [await app.runs.submit(task("charger", f"good{n}")) for n in range(5)]
+        await app.worker.run_until_idle()
+        for run_id in bad:
+            checked = await check_invariants(app, run_id)
+            assert checked.run.finished is not None
+            assert checked.run.finished.status == "failure"
+        for run_id in good:
+            assert (await app.runs.view(run_id, TENANT)).status == "success"
+        assert len(ledger.entries) == 15
+
+
+async def test_ten_megabytes_of_input_are_one_run_s_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A huge task is accepted or refused as a whole, and others go on."""
+    ledger = Ledger()
+    async with app_for_tests(ledger.agent(3)) as app:
+        try:
+            await app.runs.submit(task("charger", "huge", input="x" * 10_000_000))
+        except Exception as error:
+            assert getattr(error, "code", ""), error
+        good = await app.run(task("charger", "good"))
+        assert good.status == "success"
