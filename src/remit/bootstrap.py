@@ -22,6 +22,7 @@ from remit.adapters.secrets.salt import load_salt
 from remit.adapters.signing.ed25519 import Ed25519Signer
 from remit.adapters.telemetry.many import ManyTelemetry
 from remit.adapters.telemetry.prometheus import PrometheusTelemetry
+from remit.core.codec import plain
 from remit.core.errors import ConfigError
 from remit.core.message import Message
 from remit.core.redaction import Redactor
@@ -141,6 +142,7 @@ def open_app(
     loaded = [*find_packs(settings, app_file or settings.app, given=bool(packs)), *packs]
     catalogue = Known(loaded)
     secrets = MappingSecrets(settings.secrets)
+    _no_secrets_in_definitions(catalogue, secrets, settings)
     policy = policy or CedarPolicy(
         load_profiles([*settings.policies, *(d for p in loaded for d in p.policies)])
     )
@@ -260,8 +262,25 @@ def open_telemetry(settings: Settings) -> Telemetry:
     return ManyTelemetry(prometheus, exporting("remit", "0.1.0"))
 
 
+def _known_secrets(secrets: Secrets, settings: Settings) -> tuple[str, ...]:
+    return (*secrets.known(), *(k for k in (settings.openai_api_key, settings.anthropic_api_key) if k))
+
+
+def _no_secrets_in_definitions(catalogue: Known, secrets: Secrets, settings: Settings) -> None:
+    """Instructions and descriptions go into prompts and journals as they are, so no secret may stand in them."""
+    redactor = Redactor(_known_secrets(secrets, settings), ())
+    for thing in (*catalogue.agents.values(), *catalogue.tools.values()):
+        given = plain(thing.spec)
+        if redactor.value(given) is not given:
+            raise ConfigError(
+                f"the definition of `{thing.spec.name}` holds a secret, and would carry it into prompts and journals",
+                code="E249",
+                help="take it out; a tool reads secrets from its context: `context.secrets`",
+            )
+
+
 def _redactors(policy: Policy, secrets: Secrets, settings: Settings) -> Callable[[str], Redactor]:
-    known = (*secrets.known(), *(k for k in (settings.openai_api_key, settings.anthropic_api_key) if k))
+    known = _known_secrets(secrets, settings)
     made: dict[str, Redactor] = {}
     salt = load_salt(settings.home / "redaction.salt")
 

@@ -12,6 +12,7 @@ from remit import Agent, agent, tool
 from remit.bootstrap import App
 from remit.core.task import Actor
 from remit.engine import worker
+from remit.ports.model import ModelRequest
 from remit.sdk import RunContext
 from remit.testing import FakeClock, app_for_tests, call, task
 
@@ -34,15 +35,15 @@ async def poisoned(app: App, ledger: Ledger) -> str:
     return run_id
 
 
-def broken(ledger: Ledger) -> Any:
+def broken(ledger: Ledger) -> Agent:
     """An agent whose charge is cut off."""
+    return Agent("poison", instructions="Charge.", tools=ledger.tools())
 
-    @agent(name="poison", tools=ledger.tools())
-    async def act(given: Any, memory: Any, context: RunContext) -> str:
-        """Charge once."""
-        return await context.call("charge_plain", ref="one")
 
-    return act
+def charge_once(request: ModelRequest) -> Any:
+    """Asks for one charge, then is done."""
+    asked = any(m.role == "assistant" for m in request.messages)
+    return "done" if asked else call("charge_plain", ref="one")
 
 
 def cut(ref: str) -> None:
@@ -52,8 +53,8 @@ def cut(ref: str) -> None:
 
 async def test_a_run_that_always_fails_is_set_aside_with_its_cause_and_others_progress() -> None:
     """After five tries it waits for an operator by name; every other run ends meanwhile."""
-    clock, bad, good = FakeClock(), Ledger(cut), Ledger()
-    async with app_for_tests(broken(bad), clock=clock) as app:
+    clock, bad = FakeClock(), Ledger(cut)
+    async with app_for_tests(broken(bad), replies=[charge_once], cycle=True, clock=clock) as app:
         tool_gone = app.catalogue.tools["charge_plain"]
         run_id = await poisoned(app, bad)
         others = [await app.runs.submit(task("poison", f"other{n}", tenant_id=f"t{n}")) for n in range(5)]
@@ -74,7 +75,6 @@ async def test_a_run_that_always_fails_is_set_aside_with_its_cause_and_others_pr
         await let_it_fail(app, clock, 2)
         checked = await check_invariants(app, run_id)
         assert checked.run.finished is not None, "redriven, it ends"
-        assert not good.entries
 
 
 async def test_a_journal_that_cannot_be_read_is_set_aside_and_others_progress() -> None:

@@ -10,11 +10,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from msgspec.structs import replace
 
 from remit import Agent, agent, tool
 from remit.bootstrap import App
 from remit.core.codec import encode
-from remit.core.errors import ModelError, RemitError, ToolError
+from remit.core.errors import ConfigError, ModelError, RemitError, ToolError
 from remit.core.message import Message, Text, Thinking
 from remit.core.task import Actor
 from remit.ports.agents import Found
@@ -96,7 +97,7 @@ def _facts(n: int) -> dict[str, Any]:
 
 leaky = Agent(
     "leaky",
-    instructions=f"The password is {SECRET}.",
+    instructions="Say what you know.",
     tools=[echo, big, nested, refuses, breaks, unclear, launch, facts],
     max_iterations=20,
 )
@@ -196,7 +197,7 @@ async def test_a_secret_is_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert any(p.name.startswith("r.db") for p in files)
     assert any("blobs" in p.parts for p in files)
     seen += [p.read_bytes() for p in files] + [str(p).encode() for p in files]
-    found = [(form, where[max(0, where.find(form) - 80) : where.find(form) + 40]) for form in forms(SECRET) for where in seen if form in where]
+    found = [where[max(0, where.find(f) - 80) : where.find(f) + 40] for f in forms(SECRET) for where in seen if f in where]
     assert found == []
 
 
@@ -208,6 +209,20 @@ def _metrics(app: App) -> bytes:
             out = shown()
             return out if isinstance(out, bytes) else str(out).encode()
     raise AssertionError("telemetry has no text")
+
+
+@pytest.mark.parametrize("where", ["instructions", "description", "tool"])
+def test_a_definition_that_holds_a_secret_is_refused_at_load(where: str) -> None:
+    """Instructions and descriptions go to models as they are: a secret in one is E249, which does not quote it."""
+    odd = tool(name="odd")(lambda: "")
+    if where == "tool":
+        odd.spec = replace(odd.spec, description=f"uses {SECRET}")
+    given = {"instructions": "", "description": "", where: f"use {SECRET}"}
+    given.pop("tool", None)
+    with pytest.raises(ConfigError) as refused:
+        app_for_tests(Agent("keeper", tools=[odd], **given), secrets={"key": SECRET})
+    assert refused.value.code == "E249"
+    assert SECRET not in str(refused.value)
 
 
 @pytest.mark.parametrize("failing", ["submit", "constrain", "model"])

@@ -13,7 +13,8 @@ from remit.bootstrap import App
 from remit.core.errors import NotFoundError
 from remit.core.task import Actor
 from remit.engine.envelopes import ENVELOPE, set_limit
-from remit.testing import BOSS, ScriptedModel, app_for_tests, call, task
+from remit.ports.agents import ToolContext
+from remit.testing import ScriptedModel, app_for_tests, call, task
 
 LAUNCHED: list[str] = []
 
@@ -168,9 +169,6 @@ async def test_a_waiting_tenant_blocks_nobody() -> None:
 
 async def test_a_tool_acts_for_the_actor_of_its_own_run() -> None:
     """The context of a tool names tenant and actor of the run it serves, in children too."""
-    assert BOSS.actor_id != EVE.actor_id
-    from remit.sdk import ToolContext
-
     met: list[tuple[str, str]] = []
 
     @tool
@@ -180,6 +178,7 @@ async def test_a_tool_acts_for_the_actor_of_its_own_run() -> None:
 
     mirror = Agent("mirror", instructions="", tools=[whoami])
     boss = Agent("boss_agent", instructions="", delegates=[mirror])
-    async with app_for_tests(boss, mirror, replies=[call("delegate_to_mirror", objective="x"), call("whoami"), "a", "b"]) as app:
+    replies = [call("delegate_to_mirror", objective="x"), call("whoami"), "a", "b"]
+    async with app_for_tests(boss, mirror, replies=replies) as app:
         await app.run(task(boss, tenant_id="acme", actor_context=Actor("ann")))
     assert met == [("acme", "ann")]

@@ -92,7 +92,8 @@ def code_agent(effect: str, charge_tool: FunctionTool) -> Any:
     @agent(name=f"code_{effect}", tools=[rate, charge_tool])
     async def act(given: dict[str, Any], memory: Any, context: RunContext) -> dict[str, Any]:
         made = []
-        for index in range(given["effects"]):
+        first = given.get("first", 0)
+        for index in range(first, first + given["effects"]):
             await context.call("rate", index=index)
             ref = reference(given["run"], index)
             await context.call(charge_tool.spec.name, ref=ref)
@@ -112,6 +113,21 @@ def llm_agent(effect: str, charge_tool: FunctionTool) -> Agent:
     )
 
 
+def lead_agent(effect: str, worker: Any) -> Any:
+    """Delegates half of the charges to a child run, then the other half to another."""
+
+    @agent(name=f"lead_{effect}", delegates=[worker])
+    async def act(given: dict[str, Any], memory: Any, context: RunContext) -> dict[str, Any]:
+        made: list[str] = []
+        half = given["effects"] // 2
+        for first in (0, half):
+            part = {"run": given["run"], "effects": half, "first": first}
+            made += (await context.delegate(f"code_{effect}", "charge", input=part)).result_payload["charged"]
+        return {"charged": made}
+
+    return act
+
+
 def next_charges(request: ModelRequest) -> Message:
     """The deterministic model: which charges come next follows from how many turns there were."""
     first = request.messages[0].text
@@ -126,9 +142,11 @@ def next_charges(request: ModelRequest) -> Message:
 
 
 def pack(bank: str) -> Pack:
-    """All six agents."""
-    made = charging(bank)
-    agents = [make(effect, t) for effect, t in made.items() for make in (code_agent, llm_agent)]
+    """An agent of each sort for each effect."""
+    agents: list[Any] = []
+    for effect, charge_tool in charging(bank).items():
+        worker = code_agent(effect, charge_tool)
+        agents += [worker, llm_agent(effect, charge_tool), lead_agent(effect, worker)]
     return Pack("victims", agents=agents)
 
 
@@ -152,16 +170,16 @@ def opened(store: str, bank: str, *, fault: str = "", worker: str = "", lease_tt
 def task_of(run: str, effects: int) -> Task:
     """The task of a job: the same for every attempt."""
     kind, effect, _ = run.split("-", 2)
-    given = {"run": run, "effects": effects} if kind == "code" else None
+    given = None if kind == "llm" else {"run": run, "effects": effects}
     return Task(run, f"{kind}_{effect}", f"charge {run} {effects}", input=given, tenant_id=TENANT)
 
 
-async def answer(app: App, run_id: str, bank: str) -> int:
-    """A person settles what is in doubt by what the bank's ledger says; how many answers were given."""
+async def answer(app: App, run: str, bank: str) -> int:
+    """A person settles what a run and its children have in doubt by the bank's ledger; how many answers were given."""
     seen = {entry["ref"] for entry in entries(bank)}
     given = 0
     for waiting in (await app.approvals.list(TENANT, limit=200)).items:
-        if waiting["run_id"] == run_id:
+        if waiting["arguments"]["ref"].startswith(f"{run}:"):
             kind: Any = "reject" if waiting["arguments"]["ref"] in seen else "approve"
             await app.approvals.decide(waiting["approval_id"], TENANT, APPROVER, kind, rationale="looked")
             given += 1
@@ -182,7 +200,7 @@ async def drive(job: Job, lease_ttl_s: float) -> int:
             if word.startswith("commit:"):
                 kill_in_commit(app, *map(int, word.split(":")[1:]))
         if "person" in words:
-            await answer(app, run_id, job.bank)
+            await answer(app, job.run, job.bank)
         with contextlib.suppress(StoreError):
             await app.engine.advance(run_id)
         return await outcome(app, run_id)
