@@ -20,8 +20,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request
 
-HERE = Path(__file__).resolve()
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from common.bank_client import _json, charge
 from common.killable import FAILED, FINISHED, IN_DOUBT, Job, kill_point, reference, serve
@@ -43,7 +42,7 @@ BANKS = {"plain": ["--plain"], "keyed": ["--keyed"], "lookup": ["--plain", "--lo
 
 def engine(effect: str) -> Engine:
     """Remit, with a charge tool of this kind."""
-    return Engine("remit", [sys.executable, str(HERE), "--serve", effect])
+    return Engine("remit", [sys.executable, __file__, "--serve", effect])
 
 
 def both_sides(effect: str, indexes: Sequence[int], randoms: int) -> Json:

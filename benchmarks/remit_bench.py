@@ -152,7 +152,9 @@ async def parked(directory: Path, count: int) -> dict[str, Any]:
         await made.run(task(made, "payer"))
         before, started = rss_bytes(), time.perf_counter()
         for start in range(0, count, 500):
-            await asyncio.gather(*(made.runs.submit(task(made, "payer")) for _ in range(min(500, count - start))))
+            await asyncio.gather(
+                *(made.runs.submit(task(made, "payer")) for _ in range(min(500, count - start)))
+            )
             await made.worker.run_until_idle()
         seconds, grown = time.perf_counter() - started, rss_bytes() - before
     return parked_runs(count, seconds, max(grown, 0), database_bytes(directory / "remit.db"))

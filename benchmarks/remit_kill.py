@@ -81,7 +81,9 @@ async def go(job: Job, kind: str) -> int:
     home = Path(job.database).parent / f"home-{kind}"
     settings = load({"REMIT_HOME": str(home), "REMIT_STORE": "memory:"})
     clock = SystemClock()
-    agent = Agent("payer", instructions="Charge.", tools=[charging(job, kind)], max_iterations=job.effects + 2)
+    agent = Agent(
+        "payer", instructions="Charge.", tools=[charging(job, kind)], max_iterations=job.effects + 2
+    )
     async with open_app(
         settings,
         packs=[Pack("kill", agents=[agent])],
@@ -94,7 +96,9 @@ async def go(job: Job, kind: str) -> int:
         limits = Constraints(Budget(max_iterations=job.effects + 2))
         task = Task(task_id=job.run, agent="payer", objective="charge", constraints=limits)
         run_id = await app.runs.submit(task)
-        await app.engine.advance(run_id)  # the same worker's name: it need not wait for its own lease to run out
+        await app.engine.advance(
+            run_id
+        )  # the same worker's name: it need not wait for its own lease to run out
         result = await app.runs.result(run_id, task.tenant_id)
     if result is None:
         return 1

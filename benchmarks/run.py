@@ -30,18 +30,24 @@ class Row(NamedTuple):
 
 def main() -> None:
     """Measure everything, print the table, write results.json, table.md and ratios.png."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="small numbers: they show that it runs")
     parser.add_argument("--no-peers", action="store_true", help="only Remit")
     parser.add_argument("--no-kill", action="store_true", help="leave the kill test out")
-    parser.add_argument("--peers-from", type=Path, help="results of an earlier `peers/run_all.py`, instead of a run")
+    parser.add_argument(
+        "--peers-from", type=Path, help="results of an earlier `peers/run_all.py`, instead of a run"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     ours = measured([sys.executable, "-m", "benchmarks.remit_bench"], chosen.quick)
     peers = {} if chosen.no_peers else peer_results(chosen)
     kills = {} if chosen.no_kill else measured([sys.executable, "-m", "benchmarks.kill"], chosen.quick)
-    (chosen.out / "results.json").write_text(json.dumps({"remit": ours, "kill": kills, "peers": peers}, indent=1) + "\n")
+    (chosen.out / "results.json").write_text(
+        json.dumps({"remit": ours, "kill": kills, "peers": peers}, indent=1) + "\n"
+    )
     rows = list(compare(ours, peers))
     table = markdown(rows, ours) + kill_table(kills, peers.get("kill", {}))
     (chosen.out / "table.md").write_text(table)
@@ -52,7 +58,9 @@ def main() -> None:
 
 def measured(command: list[str], quick: bool) -> dict[str, Any]:
     """The JSON object that a benchmark prints."""
-    done = subprocess.run([*command, *(["--quick"] if quick else [])], cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(
+        [*command, *(["--quick"] if quick else [])], cwd=ROOT, stdout=subprocess.PIPE, check=True
+    )
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
@@ -100,12 +108,21 @@ def compare(ours: dict[str, Any], peers: dict[str, Any]) -> Iterator[Row]:
         yield from lower("build an agent, us", name, built, least(peer.get("build_us")))
     for name in ("langgraph", "dbos"):
         peer = peers.get(name, {})
-        yield from lower("memory of a parked run, bytes", name, at(ours, "parked", "rss_bytes_per_run"), at(peer, "parked", "rss_bytes_per_run"))
+        yield from lower(
+            "memory of a parked run, bytes",
+            name,
+            at(ours, "parked", "rss_bytes_per_run"),
+            at(peer, "parked", "rss_bytes_per_run"),
+        )
 
 
 def least(group: Any) -> float | None:
     """The best of a peer's configurations."""
-    return min((float(v) for v in group.values() if isinstance(v, int | float)), default=None) if isinstance(group, dict) else None
+    return (
+        min((float(v) for v in group.values() if isinstance(v, int | float)), default=None)
+        if isinstance(group, dict)
+        else None
+    )
 
 
 def turns(ours: dict[str, Any], peers: dict[str, Any]) -> Iterator[Row]:
@@ -115,7 +132,12 @@ def turns(ours: dict[str, Any], peers: dict[str, Any]) -> Iterator[Row]:
         mine = at(ours, "durable", f"wal_{mode}", "alone", "turn_ms", "median")
         theirs = at(graph, "durable", f"wal_{mode}_sync", "alone_sync_saver", "turn_ms", "median")
         yield from lower(f"durable turn, WAL {mode}, ms", "langgraph+SqliteSaver", mine, theirs)
-        yield from lower(f"durable turn, WAL {mode}, ms", "dbos+SQLite", mine, at(dbos, "durable", f"wal_{mode}", "alone", "turn_ms", "median"))
+        yield from lower(
+            f"durable turn, WAL {mode}, ms",
+            "dbos+SQLite",
+            mine,
+            at(dbos, "durable", f"wal_{mode}", "alone", "turn_ms", "median"),
+        )
     mine = at(ours, "durable", "wal_normal", "alone", "turn_ms", "median")
     for name, peer in peers.items():
         medians = {k: at(v, "median") for k, v in (peer.get("turn_ms") or {}).items()}
@@ -127,7 +149,10 @@ def throughput(ours: dict[str, Any], peers: dict[str, Any]) -> Iterator[Row]:
     for mode in ("normal", "full"):
         mine = at(ours, "durable", f"wal_{mode}", "concurrent", "steps_per_second")
         for name, key in (("langgraph", f"wal_{mode}_sync"), ("dbos", f"wal_{mode}")):
-            ways = [at(peers.get(name, {}), "durable", key, way, "steps_per_second") for way in ("concurrent_threads", "concurrent_gather")]
+            ways = [
+                at(peers.get(name, {}), "durable", key, way, "steps_per_second")
+                for way in ("concurrent_threads", "concurrent_gather")
+            ]
             best = max((w for w in ways if w), default=None)
             yield from higher(f"steps/s, 100 runs at once, WAL {mode}", name, mine, best)
 
@@ -137,7 +162,12 @@ def markdown(rows: list[Row], ours: dict[str, Any]) -> str:
     host = ours["host"]
     head = f"{host['cpu']}, {host['cores']} cores, Python {host['python']}, load {host['load_1m']}\n\n"
     if not rows:
-        return head + "```json\n" + json.dumps({k: ours[k] for k in ("durable", "import_ms", "build_us", "parked")}, indent=1) + "\n```\n"
+        return (
+            head
+            + "```json\n"
+            + json.dumps({k: ours[k] for k in ("durable", "import_ms", "build_us", "parked")}, indent=1)
+            + "\n```\n"
+        )
     lines = ["| | peer | Remit | peer's | Remit is better by |", "|---|---|---|---|---|"]
     lines += [f"| {r.what} | {r.peer} | {r.ours:,.2f} | {r.theirs:,.2f} | **{r.ratio:.1f}x** |" for r in rows]
     return head + "\n".join(lines) + "\n"
@@ -148,7 +178,11 @@ def kill_table(ours: dict[str, Any], peers: dict[str, Any]) -> str:
     results = [*ours.get("results", []), *peers.get("results", [])]
     if not results:
         return ""
-    lines = ["", "| killed with SIGKILL | bank | kills | finished | doubled | lost | asked a person |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "",
+        "| killed with SIGKILL | bank | kills | finished | doubled | lost | asked a person |",
+        "|---|---|---|---|---|---|---|",
+    ]
     lines += [
         f"| {r['engine']} | {r['bank']} | {r['kills']} | {r['finished']} | **{r['doubled']}** | {r['lost']} | {r['in_doubt']} |"
         for r in results

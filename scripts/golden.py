@@ -117,7 +117,11 @@ SCENARIOS: dict[str, Scenario] = {
     "waiting": (worker, [call("wipe", disk="sda")], nothing),
     "in-doubt": (worker, [call("send", text="hi"), "done"], reject),
     "in-doubt-open": (worker, [call("send", text="hi")], nothing),
-    "delegation": (leader, [call("delegate_to_worker", objective="x"), call("look", text="b"), "b", "done"], nothing),
+    "delegation": (
+        leader,
+        [call("delegate_to_worker", objective="x"), call("look", text="b"), "b", "done"],
+        nothing,
+    ),
     "cancelled": (leader, [call("delegate_to_worker", objective="x"), call("wipe", disk="sda")], cancel),
     "overdue": (worker, [call("wipe", disk="sda"), "done"], wait_too_long),
     "code": (coded, ["well", "child says"], nothing),

@@ -24,7 +24,9 @@ EXAMPLES = [
 @pytest.mark.parametrize(("page", "code"), EXAMPLES)
 def test_python_example_runs_and_prints_what_it_says(page: Path, code: str, tmp_path: Path) -> None:
     """A Python example runs as it stands, and prints what the comment behind each print says."""
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     for promised in SAYS.findall(code):

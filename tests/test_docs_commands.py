@@ -21,7 +21,11 @@ LIVE = ("remit init", "cd ", "remit run", "remit runs list")
 
 def commands(page: Path) -> list[str]:
     """The commands of a page, without comments, `&&` split."""
-    lines = [line.split("  #")[0].strip() for block in BASH.findall(page.read_text()) for line in block.splitlines()]
+    lines = [
+        line.split("  #")[0].strip()
+        for block in BASH.findall(page.read_text())
+        for line in block.splitlines()
+    ]
     return [part.strip() for line in lines if line and not line.startswith("#") for part in line.split("&&")]
 
 
@@ -35,20 +39,30 @@ def test_a_command_in_the_docs_exists_with_its_options(command: str) -> None:
     names: list[str] = []
     for word in words:
         trial = subprocess.run([BIN / "remit", *names, word, "--help"], capture_output=True, text=True)
-        if trial.returncode or word.startswith("-") or f"remit {' '.join([*names, word])}" not in trial.stdout:
+        if (
+            trial.returncode
+            or word.startswith("-")
+            or f"remit {' '.join([*names, word])}" not in trial.stdout
+        ):
             break
         names.append(word)
     assert names, f"there is no command `{command}`"
-    text = subprocess.run([BIN / "remit", *names, "--help"], capture_output=True, text=True, env=wide()).stdout
+    text = subprocess.run(
+        [BIN / "remit", *names, "--help"], capture_output=True, text=True, env=wide()
+    ).stdout
     for option in (w.split("=")[0] for w in words if w.startswith("--")):
         assert option in text, f"`remit {' '.join(names)}` has no `{option}`"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [p for p in PAGES if any(c.startswith("remit init") for c in commands(p))], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if any(c.startswith("remit init") for c in commands(p))], ids=lambda p: p.name
+)
 def test_the_commands_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None:
     """What a newcomer copies from the page works, in a folder with two files of their own."""
-    make_files = "from remit_packs.validation.demo import demo_files; import pathlib; demo_files(pathlib.Path('.'))"
+    make_files = (
+        "from remit_packs.validation.demo import demo_files; import pathlib; demo_files(pathlib.Path('.'))"
+    )
     subprocess.run([sys.executable, "-c", make_files], cwd=tmp_path, check=True)
     folder = tmp_path
     for command in commands(page):
@@ -58,7 +72,9 @@ def test_the_commands_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None
             folder = folder / command.removeprefix("cd ")
             continue
         where = tmp_path if "compare" in command else folder
-        done = subprocess.run(command, shell=True, cwd=where, capture_output=True, text=True, env=wide(), timeout=60)
+        done = subprocess.run(
+            command, shell=True, cwd=where, capture_output=True, text=True, env=wide(), timeout=60
+        )
         expected = (0, 1) if "compare" in command else (0,)
         assert done.returncode in expected, f"{command}\n{done.stdout}\n{done.stderr}"
 

@@ -5,8 +5,6 @@ The scripted model is a `BaseLLM` subclass with native tool calling. Telemetry a
 messages of its own between turns, so the script counts its calls.
 """
 
-
-
 from __future__ import annotations
 
 import json

@@ -5,8 +5,6 @@ The headline graph is the cheapest the framework allows for an agent: two plain 
 reported beside it. A run is 10 turns: 10 model calls that ask for `add`, 10 tool calls, one final answer = 21 steps.
 """
 
-
-
 from __future__ import annotations
 
 import asyncio

@@ -4,8 +4,6 @@ The scripted model is a `Model` subclass returning Responses items. Tracing is o
 is 10 turns: 10 model calls that ask for `add`, 10 tool calls, one final answer. The SDK has no journal of steps.
 """
 
-
-
 from __future__ import annotations
 
 import asyncio

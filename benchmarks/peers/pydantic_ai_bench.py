@@ -4,8 +4,6 @@ The scripted model is `FunctionModel`. A run is 10 turns: 10 model calls that as
 answer. Durability is left to DBOS, Temporal and others here, so no step is timed.
 """
 
-
-
 from __future__ import annotations
 
 import asyncio

@@ -4,8 +4,6 @@ The scripted model is a `Model` subclass that yields the stream events a Bedrock
 model calls that ask for `add`, 10 tool calls, one final answer. Strands has no journal of steps, so none is timed.
 """
 
-
-
 from __future__ import annotations
 
 import asyncio

@@ -36,6 +36,7 @@ from remit.engine.keys import Keys
 from remit.engine.kit import Kit
 from remit.engine.models import ModelAccess, Route, default_prices
 from remit.engine.runs import Deltas, Runs
+from remit.engine.schemas import check_schema
 from remit.engine.worker import Worker
 from remit.ports.agents import Agent, Tool
 from remit.ports.clock import Clock
@@ -62,6 +63,8 @@ class Known:
         for pack in packs:
             for agent in pack.agents:
                 self._add(self.agents, "agent", agent.spec.name, agent)
+                if agent.spec.output_schema is not None:
+                    check_schema(agent.spec.output_schema)
                 self._add(offered, "agent", delegation.tool_name(agent.spec.name), agent)
             for tool in pack.tools:
                 self._add(self.tools, "tool", tool.spec.name, tool)
@@ -269,7 +272,8 @@ def _known_secrets(secrets: Secrets, settings: Settings) -> tuple[str, ...]:
 def _no_secrets_in_definitions(catalogue: Known, secrets: Secrets, settings: Settings) -> None:
     """Instructions and descriptions go into prompts and journals as they are, so no secret may stand in them."""
     redactor = Redactor(_known_secrets(secrets, settings), ())
-    for thing in (*catalogue.agents.values(), *catalogue.tools.values()):
+    things: list[Agent | Tool] = [*catalogue.agents.values(), *catalogue.tools.values()]
+    for thing in things:
         given = plain(thing.spec)
         if redactor.value(given) is not given:
             raise ConfigError(

@@ -79,7 +79,9 @@ async def parked(app: App, **fields: Any) -> tuple[Result, Approval]:
     return result, approval
 
 
-async def decided(app: App, approval: Approval, kind: Any = "approve", actor: Actor = BOSS, **more: Any) -> None:
+async def decided(
+    app: App, approval: Approval, kind: Any = "approve", actor: Actor = BOSS, **more: Any
+) -> None:
     """Decide, and let whoever is woken go on."""
     await app.approvals.decide(approval.approval_id, "local", actor, kind, **more)
     await app.worker.run_until_idle()
@@ -178,7 +180,9 @@ async def test_parallel_calls_wait_each_for_its_own_approval() -> None:
 
 async def test_calls_with_one_id_are_kept_apart() -> None:
     """A model that repeats a call id cannot have one call decided and the other one's arguments executed."""
-    turn = calls(("pay", {"cents": 5000}), ("pay", {"cents": 1}), ("look", {"disk": "x"}), ids=["c", "c", "c"])
+    turn = calls(
+        ("pay", {"cents": 5000}), ("pay", {"cents": 1}), ("look", {"disk": "x"}), ids=["c", "c", "c"]
+    )
     async with app_for_tests(cleaner, replies=[turn, "done"]) as app:
         await app.run(task(cleaner))
         (approval,) = await pending(app)
@@ -189,7 +193,9 @@ async def test_calls_with_one_id_are_kept_apart() -> None:
 
 async def test_calling_again_after_a_rejection_asks_again() -> None:
     """A refused call that the model repeats is a new request."""
-    async with app_for_tests(cleaner, replies=[call("wipe", disk="a"), call("wipe", disk="a"), "done"]) as app:
+    async with app_for_tests(
+        cleaner, replies=[call("wipe", disk="a"), call("wipe", disk="a"), "done"]
+    ) as app:
         _, first = await parked(app)
         await decided(app, first, "reject")
         (second,) = await pending(app)
@@ -199,7 +205,9 @@ async def test_calling_again_after_a_rejection_asks_again() -> None:
 
 async def test_an_approval_does_not_cover_the_next_call() -> None:
     """An approved call that the model repeats needs another approval."""
-    async with app_for_tests(cleaner, replies=[call("wipe", disk="a"), call("wipe", disk="a"), "done"]) as app:
+    async with app_for_tests(
+        cleaner, replies=[call("wipe", disk="a"), call("wipe", disk="a"), "done"]
+    ) as app:
         _, first = await parked(app)
         await decided(app, first)
         assert len(WIPED) == 1
@@ -294,9 +302,7 @@ async def test_after_a_policy_change_a_person_is_asked_again(tmp_path: Path) -> 
     url, where = f"sqlite:///{tmp_path}/r.db", tmp_path / "house"
 
     def app(*replies: Any) -> App:
-        return app_for_tests(
-            cleaner, replies=replies, home=tmp_path, store=url, policies=(str(where),)
-        )
+        return app_for_tests(cleaner, replies=replies, home=tmp_path, store=url, policies=(str(where),))
 
     profile(where)
     async with app(call("wipe", disk="sda")) as before:
@@ -321,7 +327,10 @@ async def test_a_policy_that_now_forbids_wins_over_an_approval(tmp_path: Path) -
         cleaner, replies=[call("wipe", disk="sda")], home=tmp_path, store=url, policies=(str(where),)
     ) as app:
         _, approval = await parked(app, policy_profile="house")
-    profile(where, cedar='@id("no-wiping")\nforbid (principal, action == Action::"call_tool", resource == Tool::"wipe");')
+    profile(
+        where,
+        cedar='@id("no-wiping")\nforbid (principal, action == Action::"call_tool", resource == Tool::"wipe");',
+    )
     async with app_for_tests(
         cleaner, replies=["sorry"], home=tmp_path, store=url, policies=(str(where),)
     ) as app:
@@ -445,7 +454,9 @@ async def test_a_second_decision_conflicts() -> None:
             (ANN, "reject", "d1", "E407"),
         ):
             with pytest.raises(ConflictError) as conflict:
-                await app.approvals.decide(approval.approval_id, "local", actor, kind, decision_id=decision_id)
+                await app.approvals.decide(
+                    approval.approval_id, "local", actor, kind, decision_id=decision_id
+                )
             assert conflict.value.code == code
         await app.worker.run_until_idle()
         assert WIPED == []
@@ -474,6 +485,36 @@ async def test_an_edit_is_validated_and_executed_exactly() -> None:
                 await decided(app, approval, "constrain", arguments=wrong)
         await decided(app, approval, "constrain", arguments={"disk": "sdb", "passes": 3})
         assert WIPED == [{"disk": "sdb", "passes": 3}]
+
+
+async def test_an_edited_call_has_an_idempotency_key_of_its_own() -> None:
+    """The key belongs to the arguments that run: an edit is another call."""
+    keys: list[str] = []
+
+    @tool(risk="L3", effect="keyed")
+    def ship(item: str, context: ToolContext) -> str:
+        keys.append(context.idempotency_key)
+        return item
+
+    shipper = Agent("shipper", instructions="", tools=[ship])
+    async with app_for_tests(shipper, replies=[call("ship", item="a"), "ok"]) as app:
+        await app.run(task(shipper))
+        (approval,) = await pending(app)
+        await decided(app, approval, "constrain", arguments={"item": "b"})
+        assert len(keys) == 1
+        assert keys != [approval.idempotency_key]
+
+
+async def test_an_edit_that_is_not_what_was_agreed_to_is_refused() -> None:
+    """Arguments whose digest is not the agreed one do not run (E303), however they came into the journal."""
+    async with app_for_tests(cleaner, replies=one_wipe()) as app:
+        result, approval = await parked(app)
+        vote = Vote("d", "boss", "constrain", "", 0, {"disk": "of jane.doe@example.com"})
+        await app.store.transact([Signal(result.run_id, "v", encode(VoteCast(approval.approval_id, vote)))])
+        await app.worker.run_until_idle()
+        view = await app.runs.view(result.run_id, "local")
+        assert ["E303" in s.problem for s in view.steps if s.name == "wipe"] == [True]
+        assert WIPED == []
 
 
 async def test_an_edit_is_put_to_policy_again(tmp_path: Path) -> None:

@@ -166,7 +166,11 @@ async def test_a_child_never_spends_more_than_its_slice() -> None:
     def say(request: ModelRequest) -> Message | str:
         if "Lead" not in request.system:
             return call("look")
-        return "done" if len(request.messages) > 1 else call("delegate_to_looker", objective="x", max_cost_usd="0.30")
+        return (
+            "done"
+            if len(request.messages) > 1
+            else call("delegate_to_looker", objective="x", max_cost_usd="0.30")
+        )
 
     async with app_for_tests(leader, looker, model=Costly(say), price=MILL) as app:
         result = await app.run(task(leader, constraints=limits(max_cost_usd=Decimal(1))))
@@ -237,7 +241,9 @@ async def test_a_model_call_whose_answer_was_lost_is_charged_what_was_held_for_i
 
 async def _held(app: App, run_id: str) -> Decimal:
     events = await app.runs.events(run_id, "local")
-    return sum((Decimal(e.data["reserved"]["cost_usd"]) for e in events if e.type == "ModelAsked"), Decimal(0))
+    return sum(
+        (Decimal(e.data["reserved"]["cost_usd"]) for e in events if e.type == "ModelAsked"), Decimal(0)
+    )
 
 
 async def test_a_call_that_was_cancelled_in_flight_is_charged_too() -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from remit import Agent, tool
 from remit.bootstrap import App
 from remit.core.codec import decode
-from remit.core.errors import ConflictError, ModelError, NotFoundError, ToolError
+from remit.core.errors import ConfigError, ConflictError, InputError, ModelError, NotFoundError, ToolError
 from remit.core.message import Message, ToolResult, ToolUse
 from remit.core.task import Actor, Constraints, Result
 from remit.core.tool import Retry
@@ -175,7 +175,11 @@ async def test_a_delegate_answers_like_a_tool() -> None:
         assert (child.result.result_payload, child.parent_run) == ("child says 1", result.run_id)
         page = await app.store.query("agent_handoff", "by_run", (result.run_id,))
         (handoff,) = page.items
-        assert (handoff["from_agent"], handoff["to_agent"], handoff["objective"]) == ("boss_agent", "adder", "add")
+        assert (handoff["from_agent"], handoff["to_agent"], handoff["objective"]) == (
+            "boss_agent",
+            "adder",
+            "add",
+        )
         assert handoff["trace_id"] == child.task.trace_id == view.task.trace_id
 
 
@@ -435,7 +439,9 @@ async def test_a_stopping_parent_waits_quietly_for_its_child() -> None:
     """Past its deadline, a parent whose child cannot stop yet is woken by the child, not by the clock."""
     base = Agent("base", instructions="", delegates=[adder])
     clock = FakeClock()
-    async with app_for_tests(base, adder, replies=[call("delegate_to_adder", objective="x")], clock=clock) as app:
+    async with app_for_tests(
+        base, adder, replies=[call("delegate_to_adder", objective="x")], clock=clock
+    ) as app:
         run_id = await app.runs.submit(task(base, constraints=Constraints(deadline_ts=clock.now() + 60_000)))
         assert await app.engine.advance(run_id) == "waiting"
         clock.advance(60)
@@ -500,3 +506,45 @@ async def test_the_same_task_twice_is_one_run() -> None:
         assert await app.runs.submit(task(adder, "t1", tenant_id="other")) != first
         with pytest.raises(NotFoundError, match="no agent `ghost`"):
             await app.runs.submit(task("ghost"))
+
+
+# values that no journal could hold
+
+
+async def test_half_a_character_does_not_stop_a_run() -> None:
+    """Lone surrogates, as streams that are cut produce them, become `?` in prompts, arguments, outputs and answers."""
+    heard: list[str] = []
+
+    @tool
+    def say(text: str) -> str:
+        heard.append(text)
+        return "out\ud83d"
+
+    sayer = Agent("sayer", instructions="", tools=[say])
+    result, model = await asked(call("say", text="in\ud83d"), "end\ud83d", agent=sayer, objective="go\ud83d")
+    assert (result.status, result.result_payload, heard) == ("success", "end?", ["in?"])
+    assert told(model)[0].content == "out?"
+    assert model.requests[0].messages[0].text == "go?"
+
+
+@pytest.mark.parametrize("bad", [{"type": "nonsense"}, {"$ref": "https://example.com/x"}, {"minimum": "a"}])
+async def test_a_schema_that_is_none_is_refused_before_anything_runs(bad: dict[str, Any]) -> None:
+    """A task with an impossible output schema is E129 and makes no run; an agent with one is refused at load."""
+    async with app_for_tests(adder, replies=["{}"]) as app:
+        with pytest.raises(InputError) as refused:
+            await app.runs.submit(task(adder, output_schema=bad))
+        assert refused.value.code == "E129"
+        assert (await app.runs.list("local")).items == []
+    with pytest.raises(ConfigError):
+        app_for_tests(Agent("odd", instructions="", output=bad))
+
+
+async def test_an_input_too_deep_for_json_is_refused() -> None:
+    """Input nested without end is E101, not a crash."""
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    async with app_for_tests(adder) as app:
+        with pytest.raises(InputError) as refused:
+            await app.runs.submit(task(adder, input=deep))
+        assert refused.value.code == "E101"

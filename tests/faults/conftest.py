@@ -24,7 +24,9 @@ POSTGRES = os.environ.get("REMIT_TEST_POSTGRES", "")
             "postgres",
             marks=[
                 pytest.mark.service,
-                pytest.mark.skipif(not POSTGRES, reason="REMIT_TEST_POSTGRES names no PostgreSQL to test with"),
+                pytest.mark.skipif(
+                    not POSTGRES, reason="REMIT_TEST_POSTGRES names no PostgreSQL to test with"
+                ),
             ],
         ),
     ],

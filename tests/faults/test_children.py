@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -24,15 +25,19 @@ from remit.testing import FakeClock, app_for_tests, call, task
 
 PAT = Actor("pat", ("approver",))
 SIDES = ("before", "after")
-POINTS = [f"{side}:append:{e}" for side in SIDES for e in ("ChildStarted", "RunParked", "ChildEnded", "RunFinished")]
-POINTS += [f"{side}:append:{e}" for side in SIDES for e in ("ChildStarted#2", "RunFinished#2", "RunFinished#3")]
+POINTS = [
+    f"{side}:append:{e}" for side in SIDES for e in ("ChildStarted", "RunParked", "ChildEnded", "RunFinished")
+]
+POINTS += [
+    f"{side}:append:{e}" for side in SIDES for e in ("ChildStarted#2", "RunFinished#2", "RunFinished#3")
+]
 POINTS += [f"{side}:create#{nth}" for side in SIDES for nth in (2, 3)]
 
 
 @pytest.fixture(scope="module")
 def victims(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """The killable program."""
-    with rig(tmp_path_factory.mktemp("banks"), store_url) as made:
+    with rig(tmp_path_factory.mktemp("banks"), store_url, lease_ttl_s=0.3) as made:
         yield made
 
 
@@ -63,7 +68,9 @@ async def test_killed_around_a_child_the_family_ends_the_same(victims: Rig, poin
 
 
 @pytest.mark.slow
-async def test_killed_at_random_the_family_ends_the_same(victims: Rig, request: pytest.FixtureRequest) -> None:
+async def test_killed_at_random_the_family_ends_the_same(
+    victims: Rig, request: pytest.FixtureRequest
+) -> None:
     """Kill -9 at random instants while children run."""
     chance, kills = random.Random(5), 0
     for number in range(300 if request.config.getoption("--nightly") else 9):
@@ -134,7 +141,29 @@ async def test_cancelling_a_parent_whose_child_was_not_created_leaves_no_orphan(
         assert made == []
 
 
-async def test_cancelled_at_any_moment_and_with_a_failing_store_no_orphan_stays(request: pytest.FixtureRequest) -> None:
+async def test_an_agent_that_ends_while_its_child_waits_takes_the_child_with_it() -> None:
+    """Even an agent that swallows every exception leaves no orphan and no budget held."""
+    made: list[str] = []
+    worker, _ = family(made)
+
+    @agent(name="rude", delegates=[worker])
+    async def rude(given: Any, memory: Any, context: RunContext) -> str:
+        """Delegate, and go home."""
+        with contextlib.suppress(BaseException):
+            await context.delegate("worker", "wipe")
+        return "done"
+
+    async with app_for_tests(worker, rude, replies=replies()[1:]) as app:
+        run_id = await app.runs.submit(task("rude"))
+        await app.worker.run_until_idle()
+        assert await open_runs(app) == []
+        await check_invariants(app, run_id)
+        assert made == []
+
+
+async def test_cancelled_at_any_moment_and_with_a_failing_store_no_orphan_stays(
+    request: pytest.FixtureRequest,
+) -> None:
     """Cancel after any number of worker turns while store calls fail: everything ends, doubts are told, nothing doubles."""
     for seed in range(1000 if request.config.getoption("--nightly") else 50):
         await _cancelled_somewhere(random.Random(seed))

@@ -53,7 +53,9 @@ def nudged(clock: FakeClock, chance: random.Random) -> Any:
     return jump
 
 
-async def test_jumps_of_five_minutes_between_any_two_effects_change_nothing(request: pytest.FixtureRequest) -> None:
+async def test_jumps_of_five_minutes_between_any_two_effects_change_nothing(
+    request: pytest.FixtureRequest,
+) -> None:
     """Whatever the clock does, every effect happens once and the run ends the same."""
     for seed in range(1000 if request.config.getoption("--nightly") else 40):
         clock = FakeClock()

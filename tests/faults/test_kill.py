@@ -37,7 +37,12 @@ def second_kills(effect: str) -> list[tuple[str, ...]]:
     happened, not_yet = f"after:effect:charge_{effect}#6", f"before:effect:charge_{effect}#6"
     if effect == "keyed":
         recovery = ("append:EffectIntended", "effect:charge_keyed", "append:EffectDone")
-        return [(began, f"{side}:{point}") for began in (happened, not_yet) for side in SIDES for point in recovery]
+        return [
+            (began, f"{side}:{point}")
+            for began in (happened, not_yet)
+            for side in SIDES
+            for point in recovery
+        ]
     if effect == "lookup":
         redo = ("append:EffectReopened", "append:EffectIntended", "effect:charge_lookup", "append:EffectDone")
         plans = [(not_yet, f"{side}:{point}") for side in SIDES for point in redo]
@@ -132,7 +137,9 @@ async def test_killed_at_random_instants_a_run_ends_the_same_and_no_effect_doubl
 @pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 110))
-async def test_five_hundred_random_instants(slow_victims: Rig, seed: int, request: pytest.FixtureRequest) -> None:
+async def test_five_hundred_random_instants(
+    slow_victims: Rig, seed: int, request: pytest.FixtureRequest
+) -> None:
     """Ten times fifty random kills and more, with the same outcome as none."""
     total = Counted()
     while total.kills < 50:

@@ -91,7 +91,9 @@ async def test_a_passing_model_fault_is_retried_within_bounds_and_nothing_runs_t
 
 
 @pytest.mark.parametrize("fault", LASTING)
-async def test_a_lasting_model_fault_ends_the_run_with_its_reason_and_no_effect(fault: str, tmp_path: Path) -> None:
+async def test_a_lasting_model_fault_ends_the_run_with_its_reason_and_no_effect(
+    fault: str, tmp_path: Path
+) -> None:
     """A provider that stays broken is asked a bounded number of times; half an answer never becomes a call."""
     ledger = Ledger()
     with ModelServer(*[LASTING[fault]] * 20) as server:
@@ -120,15 +122,46 @@ def corpus() -> list[str]:
     whole = '{"ref": "one", "note": "a \\"quoted\\" word", "n": [1, 2, {"k": null}]}'
     longer = '{"ref": "zwei", "list": [' + ", ".join(f'{{"id": {n}, "ok": true}}' for n in range(5)) + "]}"
     cut = [text[:at] for text in (whole, longer) for at in range(1, len(text))]
-    trailing = [whole + end for end in ("}", "]", " x", ",", '{"ref": "two"}', "\x00", "// ok", "<|end|>", "```", "\n\n;")]
+    trailing = [
+        whole + end
+        for end in ("}", "]", " x", ",", '{"ref": "two"}', "\x00", "// ok", "<|end|>", "```", "\n\n;")
+    ]
     leading = [start + whole for start in ("x", "```json\n", "[", "\ufeff{", "=", "call(", "\x00", "'")]
-    types = ["1", "null", "true", '"one"', "[]", '["ref"]', "1.5", "-0", '[{"ref": "one"}]', "undefined", "None"]
+    types = [
+        "1",
+        "null",
+        "true",
+        '"one"',
+        "[]",
+        '["ref"]',
+        "1.5",
+        "-0",
+        '[{"ref": "one"}]',
+        "undefined",
+        "None",
+    ]
     doubled = [f'{{"ref": "one", "ref": {v}}}' for v in ('"two"', "1", "null", "[]", "{}")]
-    numbers = [f'{{"ref": {v}}}' for v in ("NaN", "Infinity", "-Infinity", "1e999", "0x10", "01", "+1", ".5", "1_000")]
+    numbers = [
+        f'{{"ref": {v}}}'
+        for v in ("NaN", "Infinity", "-Infinity", "1e999", "0x10", "01", "+1", ".5", "1_000")
+    ]
     deep = ['{"ref": ' + "[" * n + "]" * n + "}" for n in (65, 100, 1000, 10_000)]
     deep += ['{"a":' * n + "1" + "}" * n for n in (65, 100, 1000, 10_000)]
-    quotes = ["{'ref': 'one'}", "{ref: 'one'}", '{"ref": one}', '{"ref" "one"}', '{"ref":: "one"}', '{"ref": "one",}']
-    strings = ['{"ref": "\ud800"}', '{"ref": "a\nb"}', '{"ref": "\\x41"}', '{"ref": "\\u12"}', '{"ref": "' + "x" * 1_000_000]
+    quotes = [
+        "{'ref': 'one'}",
+        "{ref: 'one'}",
+        '{"ref": one}',
+        '{"ref" "one"}',
+        '{"ref":: "one"}',
+        '{"ref": "one",}',
+    ]
+    strings = [
+        '{"ref": "\ud800"}',
+        '{"ref": "a\nb"}',
+        '{"ref": "\\x41"}',
+        '{"ref": "\\u12"}',
+        '{"ref": "' + "x" * 1_000_000,
+    ]
     long = ['{"ref": "' + "x" * n for n in (10, 1000, 100_000)]
     middle = [whole[:at] + "\x01" + whole[at:] for at in range(1, len(whole), 2)]
     swapped = [whole[:at] + whole[at + 1 :] for at in range(len(whole)) if whole[at] in '{}[]":,']
@@ -147,8 +180,23 @@ def invalid() -> list[ToolUse]:
     good = {"ref": "one"}
     bad: list[dict[str, Any]] = [{}, {"ref": 1}, {"ref": None}, {"ref": ["one"]}, {"ref": {}}, {"REF": "one"}]
     bad += [{**good, name: 1} for name in ("extra", "Ref", "ref ", "__proto__", "context", "key", "ｒef")]
-    names = ["charge", "Charge_plain", "charge_plain ", "charge_plаin", "chargе_plain", "charge_plain\u200b", "", "x" * 300]
-    names += ["delegate_to_charger", "__import__", "charge_plain;charge_keyed", "ｃharge_plain", "../charge_plain"]
+    names = [
+        "charge",
+        "Charge_plain",
+        "charge_plain ",
+        "charge_plаin",
+        "chargе_plain",
+        "charge_plain\u200b",
+        "",
+        "x" * 300,
+    ]
+    names += [
+        "delegate_to_charger",
+        "__import__",
+        "charge_plain;charge_keyed",
+        "ｃharge_plain",
+        "../charge_plain",
+    ]
     return [ToolUse("c", "charge_plain", b) for b in bad] + [ToolUse("c", name, good) for name in names]
 
 

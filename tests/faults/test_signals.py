@@ -88,7 +88,9 @@ async def outcome(order: list[tuple[int, bool]]) -> tuple[Any, ...]:
 
 
 ORDERS = st.tuples(
-    st.permutations(range(6)), st.lists(st.integers(0, 5), max_size=6), st.lists(st.booleans(), min_size=12, max_size=12)
+    st.permutations(range(6)),
+    st.lists(st.integers(0, 5), max_size=6),
+    st.lists(st.booleans(), min_size=12, max_size=12),
 ).map(lambda drawn: list(zip([*drawn[0], *drawn[1]], drawn[2], strict=False)))
 
 
@@ -119,7 +121,9 @@ def both_apps(path: Path, made: list[str]) -> tuple[Any, Any]:
     clock = FakeClock()
     agents = [wiper(made) for _ in range(2)]
     apps = [
-        app_for_tests(a, replies=replies(), store=SqliteStore(path / "remit.db", clock), clock=clock, home=path)
+        app_for_tests(
+            a, replies=replies(), store=SqliteStore(path / "remit.db", clock), clock=clock, home=path
+        )
         for a in agents
     ]
     return apps[0], apps[1]
@@ -155,7 +159,9 @@ async def test_of_two_racing_decisions_one_counts_and_the_other_is_told(tmp_path
             lost = [a for a in answers if isinstance(a, Exception)]
             assert len(lost) == 1, answers
             assert isinstance(lost[0], ConflictError | DeniedError)
-        settled = {a["arguments"]["disk"]: a["status"] for a in (await one.approvals.list(TENANT, status="")).items}
+        settled = {
+            a["arguments"]["disk"]: a["status"] for a in (await one.approvals.list(TENANT, status="")).items
+        }
         await race(one.worker.run_until_idle(), two.worker.run_until_idle())
         await one.worker.run_until_idle()
         await check_invariants(one, run_id)
@@ -171,7 +177,9 @@ async def test_one_decision_sent_many_times_at_once_is_one_decision(tmp_path: Pa
         run_id = (await one.run(task("wiper"))).run_id
         for waiting in (await one.approvals.list(TENANT)).items:
             sent = [
-                app.approvals.decide(waiting["approval_id"], TENANT, PAT, "approve", decision_id=f"d{waiting['step']}")
+                app.approvals.decide(
+                    waiting["approval_id"], TENANT, PAT, "approve", decision_id=f"d{waiting['step']}"
+                )
                 for app in (one, two) * 5
             ]
             assert {a.status for a in await asyncio.gather(*sent)} == {"approved"}

@@ -43,7 +43,9 @@ def sizes(config: pytest.Config, small: int, nightly: int) -> int:
     return nightly if config.getoption("--nightly") else small
 
 
-async def test_a_store_that_fails_at_any_call_doubles_and_loses_nothing(request: pytest.FixtureRequest) -> None:
+async def test_a_store_that_fails_at_any_call_doubles_and_loses_nothing(
+    request: pytest.FixtureRequest,
+) -> None:
     """Any store call may fail before it, or with its fate unknown: same result, every effect exactly once."""
     for seed in range(sizes(request.config, 60, 2000)):
         clock, ledger = FakeClock(), Ledger()
@@ -77,7 +79,9 @@ def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 
 @pytest.mark.slow
-async def test_killed_inside_a_commit_the_run_ends_the_same(victims: Rig, request: pytest.FixtureRequest) -> None:
+async def test_killed_inside_a_commit_the_run_ends_the_same(
+    victims: Rig, request: pytest.FixtureRequest
+) -> None:
     """SIGKILL some microseconds into the nth COMMIT of SQLite: the transaction is there or it is not."""
     chance, kills = random.Random(3), 0
     for number in range(sizes(request.config, 15, 300)):
@@ -111,7 +115,9 @@ def healed(store: SqliteStore) -> None:
 
 @pytest.mark.parametrize("break_it", [full, read_only])
 @pytest.mark.parametrize("at", range(EFFECTS))
-async def test_a_full_or_read_only_disk_fails_closed_and_the_run_resumes(tmp_path: Path, break_it: Any, at: int) -> None:
+async def test_a_full_or_read_only_disk_fails_closed_and_the_run_resumes(
+    tmp_path: Path, break_it: Any, at: int
+) -> None:
     """While intents cannot be written no effect happens; nothing acknowledged is lost; it goes on by itself after."""
     store = SqliteStore(tmp_path / "remit.db", FakeClock())
     ledger = Ledger(lambda ref: break_it(store) if ref.endswith(f":{at}") else None)

@@ -62,7 +62,9 @@ def finish(rig: Rig, job: Job) -> None:
     """Let the other worker end the run; a person answers what is in doubt."""
     code = IN_DOUBT
     for _ in range(10):
-        code = rig.attempts.make(replace(job, kill_point="as:other " if code != IN_DOUBT else "person as:other "))
+        code = rig.attempts.make(
+            replace(job, kill_point="as:other " if code != IN_DOUBT else "person as:other ")
+        )
         if code == FINISHED:
             return
     raise AssertionError(f"the other worker could not finish: {code}")
@@ -99,7 +101,9 @@ def both(rig: Rig, second: object, job: Job, names: tuple[str, str]) -> list[int
     """Two worker processes get the same run at the same time."""
     with ThreadPoolExecutor(2) as pool:
         jobs = [replace(job, kill_point=f"as:{name} ") for name in names]
-        return list(pool.map(lambda pair: pair[0].make(pair[1]), zip((rig.attempts, second), jobs, strict=True)))
+        return list(
+            pool.map(lambda pair: pair[0].make(pair[1]), zip((rig.attempts, second), jobs, strict=True))
+        )
 
 
 @pytest.mark.slow

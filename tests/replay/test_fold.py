@@ -64,7 +64,8 @@ uses = st.builds(
 )
 turns = st.lists(uses, max_size=3).map(lambda us: Message("assistant", (Text("so"), *us)))
 deeds = st.lists(
-    st.sampled_from(["approve", "reject", "constrain", "ask", "cancel", "later", "nudge", "crash"]), max_size=6
+    st.sampled_from(["approve", "reject", "constrain", "ask", "cancel", "later", "nudge", "crash"]),
+    max_size=6,
 )
 
 

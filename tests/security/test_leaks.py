@@ -127,7 +127,9 @@ def misfit(input: Any) -> Any:
 
 
 REPLIES = [
-    Message("assistant", (Thinking(f"hm {SECRET}"), Text(f"I know {SECRET}"), *call("echo", text=SECRET).blocks)),
+    Message(
+        "assistant", (Thinking(f"hm {SECRET}"), Text(f"I know {SECRET}"), *call("echo", text=SECRET).blocks)
+    ),
     *[call(name) for name in ("big", "nested", "refuses", "breaks")],
     call(SECRET, a=1),
     call("echo", wrong=SECRET),
@@ -164,7 +166,10 @@ async def everything(app: App, model: ScriptedModel) -> list[bytes]:
         run_id = item["run_id"]
         seen += [encode(item), encode(await app.runs.view(run_id, "local"))]
         seen += [encode(e) for e in await app.runs.events(run_id, "local")]
-        seen += [encode(await app.runs.result(run_id, "local")), encode(await app.audit.export(run_id, "local"))]
+        seen += [
+            encode(await app.runs.result(run_id, "local")),
+            encode(await app.audit.export(run_id, "local")),
+        ]
     seen += [encode(request.messages) + request.system.encode() for request in model.requests]
     assert {(await app.runs.view(r, "local")).status for r in runs} <= {"success", "failure"}
     return seen
@@ -197,7 +202,12 @@ async def test_a_secret_is_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert any(p.name.startswith("r.db") for p in files)
     assert any("blobs" in p.parts for p in files)
     seen += [p.read_bytes() for p in files] + [str(p).encode() for p in files]
-    found = [where[max(0, where.find(f) - 80) : where.find(f) + 40] for f in forms(SECRET) for where in seen if f in where]
+    found = [
+        where[max(0, where.find(f) - 80) : where.find(f) + 40]
+        for f in forms(SECRET)
+        for where in seen
+        if f in where
+    ]
     assert found == []
 
 

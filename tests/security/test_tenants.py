@@ -12,6 +12,7 @@ from remit import Agent, tool
 from remit.bootstrap import App
 from remit.core.errors import NotFoundError
 from remit.core.task import Actor
+from remit.core.tool import Retry
 from remit.engine.envelopes import ENVELOPE, set_limit
 from remit.ports.agents import ToolContext
 from remit.testing import ScriptedModel, app_for_tests, call, task
@@ -82,7 +83,12 @@ async def test_lists_hold_only_what_is_ones_own() -> None:
         await app.keys.create("acme", "ann", ["viewer"])
         for tenant in ("acme", "zeta", "nobody"):
             expected = 0 if tenant == "nobody" else 3
-            filters: list[dict[str, str]] = [{}, {"status": "waiting"}, {"agent": "pilot"}, {"session_id": "s"}]
+            filters: list[dict[str, str]] = [
+                {},
+                {"status": "waiting"},
+                {"agent": "pilot"},
+                {"session_id": "s"},
+            ]
             for given in filters:
                 assert await tenants(app.runs.list, tenant, given) == [tenant] * expected
             for status in ("pending", ""):
@@ -165,6 +171,24 @@ async def test_a_waiting_tenant_blocks_nobody() -> None:
         for n in range(5):
             await app.run(task(pilot, f"t{n}", tenant_id="slow"))
         assert (await app.run(task(pilot, tenant_id="fast"))).result_payload == "quick"
+
+
+async def test_a_tenant_that_breaks_a_tool_breaks_it_for_itself_only() -> None:
+    """A breaker that one tenant's calls opened refuses that tenant, and lets others through."""
+
+    @tool(retry=Retry(attempts=1))
+    def fragile(n: int) -> str:
+        if n == 0:
+            raise RuntimeError("bad input")
+        return "fine"
+
+    user = Agent("user", instructions="", tools=[fragile])
+    bad, good = call("fragile", n=0), call("fragile", n=1)
+    async with app_for_tests(user, replies=[*[bad] * 6, "ok", good, "ok"]) as app:
+        rough = await app.runs.view((await app.run(task(user, tenant_id="rough"))).run_id, "rough")
+        assert "E705" in [s.problem for s in rough.steps if s.kind == "tool"][-1]
+        calm = await app.runs.view((await app.run(task(user, tenant_id="calm"))).run_id, "calm")
+        assert [s.output for s in calm.steps if s.kind == "tool"] == ["fine"]
 
 
 async def test_a_tool_acts_for_the_actor_of_its_own_run() -> None:

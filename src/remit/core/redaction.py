@@ -129,6 +129,8 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text redacted; the same object when nothing had to change."""
+        if not text.isascii():
+            text = _whole(text)
         for _ in range(_ROUNDS):
             spans = self._find(text)
             if not spans:
@@ -140,6 +142,8 @@ class Redactor:
     def _walk(self, obj: Any, depth: int) -> Any:
         kind = type(obj)
         if kind is str:
+            if not obj.isascii():
+                obj = _whole(obj)
             return self.text(obj) if len(obj) >= MIN_SECRET else obj
         if kind is dict:
             return self._dict(obj, depth)
@@ -248,6 +252,15 @@ class Redactor:
     def _marker(self, kind: str, identity: str) -> str:
         data = identity.encode("utf-8", "surrogatepass")
         return f"[REDACTED:{kind}:{hashlib.blake2b(data, digest_size=2, key=self._salt).hexdigest()}]"
+
+
+def _whole(text: str) -> str:
+    """The text without halves of characters (a lone surrogate), which no journal could hold: each becomes `?`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 def _shapes(text: str) -> Iterator[_Span]:

@@ -266,11 +266,7 @@ def _call_arguments(run: Run, step: str) -> Any:
 
 
 def _tool_decided(run: Run, e: ev.ToolDecided, ts: int) -> None:
-    arguments = (
-        load(e.arguments, run.contents)
-        if e.arguments is not None
-        else _call_arguments(run, e.step)
-    )
+    arguments = load(e.arguments, run.contents) if e.arguments is not None else _call_arguments(run, e.step)
     known = run.steps.get(e.step)
     step = Step(e.step, e.kind, e.tool, "decided", call_id=e.call_id, arguments=arguments, started_ts=ts)
     step.arguments_digest, step.decision, step.approval_id = e.arguments_digest, e.decision, e.approval_id

@@ -30,7 +30,7 @@ from remit.engine.gateway import Ask, Gateway, Interrupted, Parked
 from remit.engine.kit import Kit
 from remit.engine.loop import Ended, LlmLoop, act
 from remit.engine.records import approval_record
-from remit.ports.store import Lease, Put, Signal, Write
+from remit.ports.store import Put, Signal, Write
 
 RESULTS_KEPT = 256
 
@@ -110,7 +110,9 @@ class Engine:
         except RemitError:  # its journal cannot be read, so nothing can be added to it
             at = await store.head(run_id)
             if at is not None:
-                await store.append(run_id, seq=at.seq, epoch=epoch, entries=[], writes=writes, status="waiting")
+                await store.append(
+                    run_id, seq=at.seq, epoch=epoch, entries=[], writes=writes, status="waiting"
+                )
         else:
             recorder = Recorder(store, self.kit.clock, run, head, self.kit.redactor("default"), None)
             run.epoch = epoch
@@ -159,6 +161,8 @@ class Advance:
             try:
                 stop = await self._stopped()
                 finished = stop if stop is not None else await self._interruptible()
+                if finished is not None:
+                    await self._leave_no_child()
             except Parked as parked:
                 if await self._park(parked):
                     return "waiting"
@@ -283,6 +287,12 @@ class Advance:
         if asks:
             self.gateway.open()
             await self.gateway.settle(asks)
+
+    async def _leave_no_child(self) -> None:
+        """An agent that ends while another still works for it: that one is stopped first, and its end awaited."""
+        if self.run.children:
+            await self._stop_children(Problem("E521", "the run that asked for this has ended"))
+            raise Parked(tuple(f"child:{c.child_run}" for c in self.run.children))
 
     async def _stop_children(self, problem: Problem) -> None:
         writes: list[Write] = []

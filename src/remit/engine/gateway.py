@@ -520,9 +520,11 @@ class Gateway:
         return tool
 
     def _breaker(self, name: str) -> Breaker:
-        breaker = self._breakers.get(name)
+        # One for each tenant: what one tenant's calls do to a tool must not close it to the others.
+        key = f"{self.run.task.tenant_id}\x00{name}"
+        breaker = self._breakers.get(key)
         if breaker is None:
-            breaker = self._breakers[name] = Breaker(self.kit.clock)
+            breaker = self._breakers[key] = Breaker(self.kit.clock)
         return breaker
 
     # models

@@ -10,7 +10,7 @@ import msgspec
 
 from remit.core import event as ev
 from remit.core.codec import digest_of, plain
-from remit.core.errors import InputError, ModelError, RemitError, ToolError
+from remit.core.errors import FencedError, InputError, ModelError, RemitError, StoreError, ToolError
 from remit.core.message import Message, user
 from remit.core.provenance import Label
 from remit.core.run import (
@@ -260,6 +260,8 @@ async def act(kit: Kit, gateway: Gateway, agent: Agent) -> Finished:
     given = run.task.input if run.task.input is not None else run.task.objective
     try:
         payload = gateway.recorder.clean(plain(await agent.act(given, memory, CodeContext(kit, gateway))))
+    except (StoreError, FencedError):
+        raise  # not the agent's failure: the run goes on when the store is back, or elsewhere
     except RemitError as error:
         problem = gateway.recorder.problem(error.code, error.message, error.help)
         return Finished("failure", None, problem, kit.clock.now())

@@ -16,6 +16,7 @@ from remit.core.codec import digest_of, encode, plain
 from remit.core.errors import (
     BudgetError,
     ConditionError,
+    ConfigError,
     ConflictError,
     DeniedError,
     InputError,
@@ -32,6 +33,7 @@ from remit.core.task import Actor, Result, Task
 from remit.core.view import EventView, RunView
 from remit.engine import creation, envelopes, loading
 from remit.engine.kit import Kit
+from remit.engine.schemas import check_schema
 from remit.ports.model import Delta
 from remit.ports.store import Entry, Page, Signal, tail
 
@@ -54,14 +56,16 @@ class Runs:
         Raises NotFoundError (agent), DeniedError (policy), ConflictError E404 (another task under this id), BudgetError.
         """
         if not task.task_id:
-            raise InputError("a task needs a `task_id`", code="E109", help="any text that is new for each task")
+            raise InputError(
+                "a task needs a `task_id`", code="E109", help="any text that is new for each task"
+            )
         agent = self._kit.catalogue.agents.get(task.agent)
         if agent is None:
             known = ", ".join(f"`{a}`" for a in sorted(self._kit.catalogue.agents)) or "none"
             raise NotFoundError(f"there is no agent `{task.agent}`", help=f"known agents: {known}")
         profile = self._kit.policy.profile(task.policy_profile)
         self._authorise(task)
-        task = self._clean(task)
+        task = self._clean(_checked(task))
         run_id = root_run_id(task.tenant_id, task.task_id)
         budget = tighten(profile.budget, task.constraints.budget)
         contents: dict[str, bytes] = {}
@@ -114,7 +118,7 @@ class Runs:
         return replace(
             task,
             objective=redactor.text(task.objective),
-            input=redactor.value(plain(task.input)),
+            input=redactor.value(task.input),
             trace_id=trace,
         )
 
@@ -282,6 +286,18 @@ class Deltas:
             self._queues[run_id].discard(queue)
             if not self._queues[run_id]:
                 del self._queues[run_id]
+
+
+def _checked(task: Task) -> Task:
+    """The task, if its input and its output schema are what JSON can hold. Raises InputError."""
+    try:
+        if task.output_schema is not None:
+            check_schema(task.output_schema)
+        return replace(task, input=plain(task.input))
+    except ConfigError as error:
+        raise InputError(f"`output_schema`: {error.message}", code="E129", help=error.help) from error
+    except (RecursionError, TypeError, ValueError) as error:
+        raise InputError(f"`input` cannot be written as JSON: {error}", code="E101") from error
 
 
 def root_run_id(tenant_id: str, task_id: str) -> str:

@@ -29,7 +29,12 @@ def agent_span(t: Telemetry, run: Run) -> AbstractContextManager[Span]:
 
 def model_span(t: Telemetry, run: Run, step: str, route: str) -> AbstractContextManager[Span]:
     """The span of one model call."""
-    attributes = {sc.OPERATION: sc.OPERATION_CHAT, sc.REQUEST_MODEL: route, sc.RUN_ID: run.run_id, sc.STEP: step}
+    attributes = {
+        sc.OPERATION: sc.OPERATION_CHAT,
+        sc.REQUEST_MODEL: route,
+        sc.RUN_ID: run.run_id,
+        sc.STEP: step,
+    }
     return t.span(sc.span_name(sc.OPERATION_CHAT, route), attributes, trace_id=run.task.trace_id)
 
 

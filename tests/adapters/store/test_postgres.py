@@ -1,7 +1,5 @@
 """PostgreSQL keeps the contract."""
 
-
-
 from __future__ import annotations
 
 import asyncio

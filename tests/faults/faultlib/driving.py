@@ -88,14 +88,14 @@ class Rig:
 
 
 @contextmanager
-def rig(directory: Path, store: str, *bank_options: str) -> Iterator[Rig]:
+def rig(directory: Path, store: str, *bank_options: str, lease_ttl_s: float = 15.0) -> Iterator[Rig]:
     """Everything started, and ended afterwards."""
     with ExitStack() as stack:
         banks = {
             effect: stack.enter_context(running_bank(directory / f"{effect}.ledger", *options, *bank_options))
             for effect, options in BANKS.items()
         }
-        engine = Engine("remit", [sys.executable, str(PROGRAM)])
+        engine = Engine("remit", [sys.executable, str(PROGRAM), str(lease_ttl_s)])
         yield Rig(stack.enter_context(killable(engine)), banks, store)
 
 

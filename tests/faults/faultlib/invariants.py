@@ -123,14 +123,24 @@ def _epochs(events: list[ev.Event]) -> None:
 
 
 def _approvals_used_once(events: list[ev.Event]) -> None:
-    digests = {e.data.approval.approval_id: e.data.approval for e in events if isinstance(e.data, ev.ApprovalRequested)}
-    uses = Counter(e.data.approval_id for e in events if isinstance(e.data, ev.ToolDecided) and e.data.approval_id)
+    digests = {
+        e.data.approval.approval_id: e.data.approval
+        for e in events
+        if isinstance(e.data, ev.ApprovalRequested)
+    }
+    uses = Counter(
+        e.data.approval_id for e in events if isinstance(e.data, ev.ToolDecided) and e.data.approval_id
+    )
     for approval, times in uses.items():
         assert times == 1, f"I6: `{approval}` used {times} times"
     for event in events:
         if isinstance(event.data, ev.ToolDecided) and event.data.approval_id:
             asked = digests[event.data.approval_id]
-            votes = [e.data.vote for e in events if isinstance(e.data, ev.ApprovalVoted) and e.data.approval_id == asked.approval_id]
+            votes = [
+                e.data.vote
+                for e in events
+                if isinstance(e.data, ev.ApprovalVoted) and e.data.approval_id == asked.approval_id
+            ]
             constrained = any(v.kind == "constrain" for v in votes)
             assert constrained or event.data.arguments_digest == asked.arguments_digest, "I6: other arguments"
             assert all(v.decided_ts < asked.expires_ts for v in votes), "I6: decided after expiry"

@@ -21,16 +21,14 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from benchmarks.common.bank_client import _json, charge, entries
 from benchmarks.common.killable import FAILED, FINISHED, IN_DOUBT, Job, reference, serve
 
 import remit.adapters.store.sqlite  # noqa: F401  (before the fork, so that no attempt imports it)
-from remit import Agent, Pack, open_app, tool
+from remit import Agent, Pack, bootstrap, open_app, tool
 from remit.adapters.model.scripted import ScriptedModel
-from remit import bootstrap
 from remit.bootstrap import App
 from remit.core.errors import StoreError
 from remit.core.message import Message, ToolUse, assistant
@@ -152,7 +150,11 @@ def pack(bank: str) -> Pack:
 
 def home_of(store: str) -> Path:
     """Where a store's app keeps its own files."""
-    return Path(store.removeprefix("sqlite:///")).parent if store.startswith("sqlite") else Path("/tmp/remit-faults")
+    return (
+        Path(store.removeprefix("sqlite:///")).parent
+        if store.startswith("sqlite")
+        else Path("/tmp/remit-faults")
+    )
 
 
 def opened(store: str, bank: str, *, fault: str = "", worker: str = "", lease_ttl_s: float = 15.0) -> App:
@@ -177,13 +179,17 @@ def task_of(run: str, effects: int) -> Task:
 async def answer(app: App, run: str, bank: str) -> int:
     """A person settles what a run and its children have in doubt by the bank's ledger; how many answers were given."""
     seen = {entry["ref"] for entry in entries(bank)}
-    given = 0
-    for waiting in (await app.approvals.list(TENANT, limit=200)).items:
-        if waiting["arguments"]["ref"].startswith(f"{run}:"):
-            kind: Any = "reject" if waiting["arguments"]["ref"] in seen else "approve"
-            await app.approvals.decide(waiting["approval_id"], TENANT, APPROVER, kind, rationale="looked")
-            given += 1
-    return given
+    waiting = await pending(app, run)
+    for each in waiting:
+        kind: Any = "reject" if each["arguments"]["ref"] in seen else "approve"
+        await app.approvals.decide(each["approval_id"], TENANT, APPROVER, kind, rationale="looked")
+    return len(waiting)
+
+
+async def pending(app: App, run: str) -> list[dict[str, Any]]:
+    """What a run and its children ask a person now."""
+    page = await app.approvals.list(TENANT, limit=200)
+    return [each for each in page.items if each["arguments"]["ref"].startswith(f"{run}:")]
 
 
 async def drive(job: Job, lease_ttl_s: float) -> int:
@@ -203,7 +209,7 @@ async def drive(job: Job, lease_ttl_s: float) -> int:
             await answer(app, job.run, job.bank)
         with contextlib.suppress(StoreError):
             await app.engine.advance(run_id)
-        return await outcome(app, run_id)
+        return await outcome(app, run_id, job.run)
 
 
 def kill_in_commit(app: App, nth: int, microseconds: int) -> None:
@@ -225,13 +231,15 @@ def kill_in_commit(app: App, nth: int, microseconds: int) -> None:
     app.store._open.writes.set_trace_callback(trace)  # type: ignore[attr-defined]
 
 
-async def outcome(app: App, run_id: str) -> int:
+async def outcome(app: App, run_id: str, run: str) -> int:
     """Work, or wait for whoever holds the run, until there is a result."""
     deadline = time.monotonic() + 50
     while time.monotonic() < deadline:
         result = await app.runs.result(run_id, TENANT)
-        if result is not None:
-            return FINISHED if result.status == "success" else IN_DOUBT if result.waiting_on else FAILED
+        if result is not None and not result.waiting_on:
+            return FINISHED if result.status == "success" else FAILED
+        if result is not None and await pending(app, run):
+            return IN_DOUBT
         await app.worker.run_until_idle(run_id)
         await asyncio.sleep(0.01)
     return FAILED

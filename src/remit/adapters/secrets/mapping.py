@@ -18,7 +18,9 @@ class MappingSecrets:
         value = self._values.get(name.lower())
         if value is None:
             raise ConfigError(
-                f"secret `{name}` is not set", code="E250", help=f"set REMIT_SECRET_{name.upper()} in the environment"
+                f"secret `{name}` is not set",
+                code="E250",
+                help=f"set REMIT_SECRET_{name.upper()} in the environment",
             )
         return value
 
