@@ -16,11 +16,10 @@ from msgspec.structs import replace
 
 from remit.core import event as ev
 from remit.core.approval import Approval
-from remit.core.budget import Reservation, Usage, exceeded
-from remit.core.codec import convert, digest_of, idempotency_key, plain
-from remit.core.errors import BudgetError, InputError, ModelError
+from remit.core.budget import Reservation, exceeded
+from remit.core.codec import digest_of, idempotency_key, plain
+from remit.core.errors import BudgetError, InputError
 from remit.core.message import Message
-from remit.core.payload import NOTHING
 from remit.core.policy import ActionName, Decision, PolicyRequest, Principal
 from remit.core.provenance import Label
 from remit.core.records import ToolCallRecord
@@ -28,15 +27,15 @@ from remit.core.run import Run, Step
 from remit.core.task import Problem
 from remit.core.tool import ToolSpec
 from remit.engine import delegation, telling
+from remit.engine.asking import Asking
 from remit.engine.breaker import Breaker
 from remit.engine.effects import Recorder
 from remit.engine.execution import Execution
 from remit.engine.kit import Kit
 from remit.engine.records import approval_id, approval_record
 from remit.engine.schemas import Validator
-from remit.engine.streaming import CleanStream
 from remit.ports.agents import Tool
-from remit.ports.model import Delta, ModelRequest
+from remit.ports.model import ModelRequest
 from remit.ports.store import ABSENT, Put, Write
 
 FACTS = frozenset({"amount", "count", "over_limit"})
@@ -94,6 +93,7 @@ class Gateway:
             task.tenant_id, task.actor_context.actor_id, task.actor_context.roles, self.run.agent.name
         )
         self.profile = kit.policy.profile(self.run.start.profile)
+        self._asking = Asking(kit, recorder, self.principal)
 
     # tools and delegates
 
@@ -534,89 +534,7 @@ class Gateway:
     ) -> Message:
         """Ask the agent's model as step `step_id`. Raises ModelError after it was journaled."""
         with self._entered():
-            return await self._ask_model(step_id, request, chars, request_note)
-
-    async def _ask_model(self, step_id: str, request: ModelRequest, chars: int, request_note: Any) -> Message:
-        route = self.run.agent.model
-        decision = self.kit.policy.decide(
-            PolicyRequest(
-                self.principal, "use_model", route, {}, self.run.labels, {}, {}, self.run.start.profile
-            )
-        )
-        if decision.verdict != "allow":
-            return await self._model_refused(
-                step_id,
-                route,
-                self.recorder.problem("E301", decision.reason or "policy refuses this model", decision.help),
-            )
-        hold = replace(self.kit.models.reserve(route, chars, request.max_tokens), model_calls=1)
-        reason = exceeded(self.run.budget, self.run.usage, self.run.held, hold)
-        if reason:
-            return await self._model_refused(
-                step_id, route, Problem("E501", reason, "raise the limit, or do less")
-            )
-        known = self.run.steps.get(step_id)
-        attempt = known.attempt + 1 if known else 1
-        note = NOTHING if request_note is None else self.recorder.pack(request_note)
-        self.recorder.note(ev.ModelAsked(step_id, route, len(self.run.messages), attempt, hold, note))
-        if hold.cost_usd:
-            await self.recorder.flush()
-        else:
-            # A call that costs nothing loses nothing: its intent need not be waited for.
-            self.recorder.flush_soon()
-        self.recorder.crash("before:model")
-        return await self._answer(step_id, route, request)
-
-    async def _answer(self, step_id: str, route: str, request: ModelRequest) -> Message:
-        telemetry = self.kit.telemetry
-        with telling.model_span(telemetry, self.run, step_id, route) as span:
-            stream = CleanStream(self.recorder.clean, self._on_delta)
-            try:
-                answer = await self.kit.models.ask(route, request, stream)
-            except ModelError as error:
-                telling.model_failed(telemetry, span, route, error.code, self.recorder.clean(error.message))
-                await self._model_failed(step_id, route, error)
-                raise
-            stream.end()
-            telling.model_answered(telemetry, span, answer)
-        self.recorder.crash("after:model")
-        message = _clean_message(self.recorder, answer.reply.message)
-        self.recorder.note(
-            ev.ModelAnswered(
-                step_id,
-                answer.model,
-                self.recorder.pack(message),
-                answer.reply.stop_reason,
-                replace(answer.usage, model_calls=1),
-                answer.latency_ms,
-                answer.tries,
-                answer.incidents,
-            )
-        )
-        return message
-
-    def _on_delta(self, delta: Delta) -> None:
-        self.kit.on_delta(self.run.run_id, delta)
-
-    async def _model_failed(self, step_id: str, route: str, error: ModelError) -> None:
-        problem = self.recorder.problem(error.code, error.message, error.help)
-        usage = getattr(error, "usage", Usage())
-        tries, incidents = getattr(error, "tries", 1), tuple(getattr(error, "incidents", ()))
-        await self.recorder.record(ev.ModelFailed(step_id, route, problem, usage, tries, incidents))
-
-    async def _model_refused(self, step_id: str, route: str, problem: Problem) -> Message:
-        self.recorder.note(
-            ev.ModelAsked(step_id, route, len(self.run.messages)), ev.ModelFailed(step_id, route, problem)
-        )
-        await self.recorder.flush()
-        raise ModelError(problem.message, code=problem.code, help=problem.help)
-
-
-def _clean_message(recorder: Recorder, message: Message) -> Message:
-    """The message without secrets and PII in text and tool input; the very same object when nothing was found."""
-    before = plain(message)
-    after = recorder.clean(before)
-    return message if after is before or after == before else convert(after, Message)
+            return await self._asking.ask(step_id, request, chars, request_note)
 
 
 def _label(spec: ToolSpec) -> Label:
