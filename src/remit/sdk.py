@@ -13,10 +13,12 @@ helper = Agent("helper", instructions="Answer about orders.", tools=[order_statu
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, get_type_hints, overload
 
 import msgspec
@@ -56,6 +58,10 @@ __all__ = [
     "assistant",
     "tool",
 ]
+
+_TOOL_THREADS = ThreadPoolExecutor(64, "remit-tool")
+_AGENT_THREADS = ThreadPoolExecutor(256, "remit-agent")
+"""Two pools: a blocking agent holds its thread while it waits for a tool, which must then find a free one."""
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -113,7 +119,7 @@ class FunctionTool:
         if self._is_async:
             answer = await self.function(**kwargs)
         else:
-            answer = await asyncio.to_thread(self.function, **kwargs)
+            answer = await _in_thread(_TOOL_THREADS, functools.partial(self.function, **kwargs))
         return msgspec.to_builtins(answer)
 
     async def reconcile(self, arguments: dict[str, Any], context: ToolContext) -> Found:
@@ -124,7 +130,7 @@ class FunctionTool:
         if inspect.iscoroutinefunction(self._reconcile):
             found = await self._reconcile(*args)
         else:
-            found = await asyncio.to_thread(self._reconcile, *args)
+            found = await _in_thread(_TOOL_THREADS, functools.partial(self._reconcile, *args))
         return found if isinstance(found, Found) else Found(found is not None, msgspec.to_builtins(found))
 
 
@@ -243,7 +249,8 @@ class CodeAgent:
             return await self._act(*arguments)
         view = BlockingContext(context, asyncio.get_running_loop())
         try:
-            return await asyncio.to_thread(self._act, *(input, memory, view)[: self._arity])
+            act = functools.partial(self._act, *(input, memory, view)[: self._arity])
+            return await _in_thread(_AGENT_THREADS, act)
         finally:
             view.close()
 
@@ -358,6 +365,12 @@ def json_schema(type: Any) -> dict[str, Any]:
             else own
         )
     return {**schema, "$defs": definitions} if definitions else dict(schema)
+
+
+async def _in_thread(pool: ThreadPoolExecutor, call: Callable[[], Any]) -> Any:
+    """Run blocking code in a thread of `pool`, with the caller's context variables."""
+    context = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(pool, context.run, call)
 
 
 def _check_name(name: str) -> None:

@@ -44,9 +44,7 @@ def app_through(proxy: Proxy, ledger: Ledger, schema: str) -> App:
     from remit.adapters.store.postgres import PostgresStore
 
     clock = SystemClock()
-    dsn = psycopg.conninfo.make_conninfo(
-        DSN, host="127.0.0.1", port=proxy.port, application_name="remit-faults"
-    )
+    dsn = psycopg.conninfo.make_conninfo(DSN, host="127.0.0.1", port=proxy.port, application_name=schema)
     store = PostgresStore(dsn, clock, schema=schema, timeout_s=3.0)
     return app_for_tests(ledger.agent(EFFECTS), store=store, clock=clock, lease_ttl_s=2.0)
 
@@ -164,10 +162,12 @@ async def test_backends_terminated_in_the_middle_of_commits_leave_every_effect_o
     """`pg_terminate_backend` at random instants: an unknown commit is looked up, never guessed."""
     for seed in range(40 if request.config.getoption("--nightly") else 4):
         chance, proxy.delay_s = random.Random(seed), 0.003
-        await through(proxy, Ledger(), schema, lambda app, chance=chance: _terminate(app, chance), f"t{seed}")
+        await through(
+            proxy, Ledger(), schema, lambda app, chance=chance: _terminate(schema, chance), f"t{seed}"
+        )
 
 
-async def _terminate(app: App, chance: random.Random) -> None:
+async def _terminate(schema: str, chance: random.Random) -> None:
     """Terminate this test's own backends, known by their name."""
     async with await psycopg.AsyncConnection.connect(DSN, autocommit=True) as db:
         for _ in range(10):
@@ -175,5 +175,6 @@ async def _terminate(app: App, chance: random.Random) -> None:
             await db.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user "
-                "AND application_name = 'remit-faults'"
+                "AND application_name = %s",
+                (schema,),
             )

@@ -23,7 +23,7 @@ StepKind = Literal["model", "tool", "delegate"]
 class RunCreated(Struct, frozen=True, tag=True, omit_defaults=True):
     """The first event. `parent_run` and `parent_step` are empty for a run started from outside.
 
-    `envelope` says that the budget was reserved from the tenant's envelope.
+    `envelope` names the tenant's envelope that the budget was reserved from, if there is one.
     """
 
     task: Task
@@ -39,7 +39,7 @@ class RunCreated(Struct, frozen=True, tag=True, omit_defaults=True):
     handoff: Handoff | None = None
     labels: Labels = Labels()
     history: Payload = NOTHING
-    envelope: bool = False
+    envelope: str = ""
 
 
 class RunClaimed(Struct, frozen=True, tag=True):

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from remit.core import event as ev
 from remit.core.budget import NANO, Usage
 from remit.core.codec import decode, encode, plain
-from remit.core.errors import FencedError, RemitError
+from remit.core.errors import FencedError, NotFoundError, RemitError
 from remit.core.policy import Profile
 from remit.core.result import result_of
 from remit.core.run import Finished, Run
@@ -139,6 +139,8 @@ class Engine:
                 head = await self.kit.store.head(lease.run_id)
                 if head is not None and head.inbox:
                     advance.noticed(await self.kit.store.inbox(lease.run_id))
+            if advance.overdue():
+                advance.interrupt()
 
 
 class Advance:
@@ -148,6 +150,7 @@ class Advance:
         self.kit = kit
         self.recorder = recorder
         self.run: Run = recorder.run
+        self._breakers = breakers
         self.gateway = Gateway(kit, recorder, breakers)
         self.profile = profile
         self._acting: asyncio.Task[Finished | None] | None = None
@@ -162,6 +165,7 @@ class Advance:
                 stop = await self._stopped()
                 finished = stop if stop is not None else await self._interruptible()
                 if finished is not None:
+                    await self._settle_in_flight()
                     await self._leave_no_child()
             except Parked as parked:
                 if await self._park(parked):
@@ -178,7 +182,7 @@ class Advance:
 
     async def _interruptible(self) -> Finished | None:
         """Work that a cancel request may interrupt while a model is thinking; None when it was interrupted."""
-        self.gateway.open()
+        self.gateway = Gateway(self.kit, self.recorder, self._breakers)
         self._acting = asyncio.ensure_future(self._work())
         try:
             return await self._acting
@@ -213,12 +217,20 @@ class Advance:
     def noticed(self, signals: list[Signal]) -> None:
         """Signals came while a call was in flight: a cancel request interrupts a model call (never a tool)."""
         cancel = any(isinstance(decode(s.body, SignalBody), CancelAsked) for s in signals)  # type: ignore[arg-type]
-        thinking = any(s.kind == "model" and s.state == "intended" for s in self.run.steps.values())
+        self.recorder.inbox = max(self.recorder.inbox, len(signals))
+        if cancel:
+            self.interrupt()
+
+    def interrupt(self) -> None:
+        """Stop a model call, or an agent's own waiting; never a tool whose effect has begun."""
         busy = any(s.kind == "tool" and s.state == "intended" for s in self.run.steps.values())
-        if cancel and thinking and not busy and self._acting is not None:
+        if not busy and self._acting is not None and not self._acting.done():
             self._aborted = True
             self._acting.cancel()
-        self.recorder.inbox = max(self.recorder.inbox, len(signals))
+
+    def overdue(self) -> bool:
+        """Whether a deadline or `max_wall_s` has passed."""
+        return self._overdue() is not None
 
     # signals
 
@@ -270,10 +282,10 @@ class Advance:
         if problem is None:
             return None
         self._stopping = True
+        await self._stop_children(problem)
         await self._settle_in_flight()
         children = self.run.children
         if children:
-            await self._stop_children(problem)
             raise Parked(tuple(f"child:{c.child_run}" for c in children))
         return Finished("failure", None, problem, self.kit.clock.now())
 
@@ -285,8 +297,7 @@ class Advance:
             if s.kind == "tool" and s.state in ("intended", "in_doubt")
         ]
         if asks:
-            self.gateway.open()
-            await self.gateway.settle(asks)
+            await Gateway(self.kit, self.recorder, self._breakers).settle(asks)
 
     async def _leave_no_child(self) -> None:
         """An agent that ends while another still works for it: that one is stopped first, and its end awaited."""
@@ -297,10 +308,16 @@ class Advance:
     async def _stop_children(self, problem: Problem) -> None:
         writes: list[Write] = []
         for child in self.run.children:
-            await delegation.ensure(self.kit, self.run, child)
+            try:
+                await delegation.ensure(self.kit, self.run, child)
+            except NotFoundError as error:
+                gone = self.recorder.problem(error.code, error.message)
+                self.recorder.note(ev.ToolRefused(child.step, child.call_id, child.name, gone, "delegate"))
+                continue
             body = encode(CancelAsked(self.run.run_id, problem.message))
             writes.append(Signal(child.child_run, f"parent-stop:{self.run.run_id}", body))
-        await self.kit.store.transact(writes)
+        if writes:
+            await self.kit.store.transact(writes)
 
     # waiting and ending
 
@@ -337,7 +354,7 @@ class Advance:
             done = ChildDone(start.parent_step, self.run.run_id, result, self.run.usage, self.run.labels)
             writes.append(Signal(start.parent_run, f"child:{self.run.run_id}", encode(done)))
         else:
-            writes.extend(envelopes.give_back(self.run))
+            writes.extend(await envelopes.give_back(self.kit, self.run))
         self.recorder.note(writes=writes)
         await self.recorder.flush(status="ended")
         telling.run_finished(self.kit.telemetry, self.run, finished)

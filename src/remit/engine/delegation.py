@@ -68,7 +68,7 @@ def spec(agent: str, catalogue: Catalogue) -> ToolSpec:
 
 def child_run_id(parent: str, step: str) -> str:
     """The id of the child run of a step: the same on every attempt, so that it is created once."""
-    return "run_" + hashlib.sha256(f"{parent}\x00{step}".encode()).hexdigest()[:26]
+    return "run_" + hashlib.sha256(f"child\x00{parent}\x00{step}".encode()).hexdigest()[:26]
 
 
 def start(
@@ -106,7 +106,12 @@ async def ensure(kit: Kit, run: Run, step: Step) -> None:
     if handoff is None or slice_ is None or await kit.store.head(step.child_run) is not None:
         return
     arguments = step.arguments or {}
-    agent: AgentSpec = kit.catalogue.agents[handoff.to_agent].spec
+    known = kit.catalogue.agents.get(handoff.to_agent)
+    if known is None:
+        raise NotFoundError(
+            f"there is no agent `{handoff.to_agent}`", help="`remit doctor` lists the agents found"
+        )
+    agent: AgentSpec = known.spec
     task = Task(
         task_id=handoff.handoff_id,
         agent=agent.name,

@@ -14,6 +14,7 @@ from remit.engine.kit import Kit
 from remit.ports.store import Add, Collection, Put, Write
 
 ENVELOPE = "envelope"
+UNLIMITED = 2**62
 COLLECTION = Collection(ENVELOPE, ("tenant_id",))
 
 
@@ -26,35 +27,46 @@ async def set_limit(
     kit: Kit, tenant_id: str, *, max_cost_usd: Decimal | None, max_tokens: int | None = None
 ) -> None:
     """Give a tenant an envelope, or replace it (what runs hold now is not counted against the new one)."""
-    unlimited = 2**62
     item = {
         "tenant_id": tenant_id,
-        "nano_usd_left": unlimited if max_cost_usd is None else nano(max_cost_usd),
-        "tokens_left": unlimited if max_tokens is None else max_tokens,
+        "nano_usd_left": UNLIMITED if max_cost_usd is None else nano(max_cost_usd),
+        "tokens_left": UNLIMITED if max_tokens is None else max_tokens,
+        "counts_tokens": int(max_tokens is not None),
+        "generation": kit.clock.new_id("env"),
     }
     await kit.store.transact([Put(ENVELOPE, item)])
 
 
-async def take(kit: Kit, tenant_id: str, budget: Budget) -> list[Write]:
-    """The write that reserves a root run's whole budget, if the tenant has an envelope."""
-    if await kit.store.get(ENVELOPE, (tenant_id,)) is None:
-        return []
+async def take(kit: Kit, tenant_id: str, budget: Budget) -> tuple[str, list[Write]]:
+    """The envelope's generation and the write that reserves a root run's whole budget; empty if there is no envelope."""
+    row = await kit.store.get(ENVELOPE, (tenant_id,))
+    if row is None:
+        return "", []
     if budget.max_cost_usd is None:
-        raise BudgetError(
-            f"tenant `{tenant_id}` has an envelope and the run has no `max_cost_usd`",
-            code="E505",
-            help="set `max_cost_usd` in the policy profile or the task's constraints",
-        )
+        raise _unbounded(tenant_id, "max_cost_usd")
+    if budget.max_tokens is None and row["counts_tokens"]:
+        raise _unbounded(tenant_id, "max_tokens")
     hold = {"nano_usd_left": -nano(budget.max_cost_usd)}
     if budget.max_tokens is not None:
         hold["tokens_left"] = -budget.max_tokens
-    return [Add(ENVELOPE, (tenant_id,), hold, dict.fromkeys(hold, 0))]
+    return str(row["generation"]), [Add(ENVELOPE, (tenant_id,), hold, dict.fromkeys(hold, 0))]
 
 
-def give_back(run: Run) -> list[Write]:
-    """The write that returns what a root run did not spend."""
+def _unbounded(tenant_id: str, limit: str) -> BudgetError:
+    return BudgetError(
+        f"tenant `{tenant_id}` has an envelope and the run has no `{limit}`",
+        code="E505",
+        help=f"set `{limit}` in the policy profile or the task's constraints",
+    )
+
+
+async def give_back(kit: Kit, run: Run) -> list[Write]:
+    """The write that returns what a root run did not spend; nothing if the envelope was replaced since."""
     tenant_id, budget = run.task.tenant_id, run.budget
     if not run.start.envelope or budget.max_cost_usd is None:
+        return []
+    row = await kit.store.get(ENVELOPE, (tenant_id,))
+    if row is None or row["generation"] != run.start.envelope:
         return []
     rest = {"nano_usd_left": nano(budget.max_cost_usd) - nano(run.usage.cost_usd)}
     if budget.max_tokens is not None:

@@ -25,7 +25,14 @@ PREVIEW_CHARS = 2000
 
 
 class Unknown(Exception):
-    """The attempt went wrong in a way that does not tell whether its effect happened."""
+    """The attempt went wrong in a way that does not tell whether its effect happened.
+
+    `running`: it may still be going on (a blocking tool past its time limit), so that "not yet" is no answer.
+    """
+
+    def __init__(self, why: str, *, running: bool = False) -> None:
+        super().__init__(why)
+        self.running = running
 
 
 class Execution:
@@ -42,11 +49,7 @@ class Execution:
         self.tries = 0
 
     async def run(self) -> str:
-        """Bring the step to its outcome. Returns why it is in doubt, or the empty string."""
-        if self.step.intent_epoch != self.recorder.run.epoch:
-            return await self._recover(
-                "the worker stopped after the intent and before the outcome was recorded"
-            )
+        """Execute the step, whose intent was written just now. Returns why it is in doubt, or the empty string."""
         try:
             with telling.tool_span(self.kit.telemetry, self.recorder.run, self.step, self.spec):
                 output = await self._attempts()
@@ -55,9 +58,13 @@ class Execution:
             await self._flush()
             return ""
         except Unknown as error:
-            return await self._unknown(str(error))
+            return await self._unknown(error)
         await self._done(output, "call")
         return ""
+
+    async def recover(self) -> str:
+        """Bring a step to its outcome that was begun before and has none. Returns why it is in doubt, or the empty string."""
+        return await self._recover("the call was begun, and nothing recorded its outcome", may_repeat=True)
 
     # attempts
 
@@ -87,7 +94,14 @@ class Execution:
         except ToolError:
             raise
         except TimeoutError as error:
-            raise Unknown(f"`{self.spec.name}` did not answer within {self.spec.timeout_s:g} s") from error
+            why = f"`{self.spec.name}` did not answer within {self.spec.timeout_s:g} s"
+            raise Unknown(why, running=True) from error
+        except asyncio.CancelledError as error:
+            if _cancelled():
+                raise
+            raise Unknown(f"`{self.spec.name}` was cancelled from within") from error
+        except SystemExit as error:
+            raise Unknown(f"`{self.spec.name}` tried to end the process") from error
         except Exception as error:
             raise Unknown(f"`{self.spec.name}` raised {type(error).__name__}: {error}") from error
         self.recorder.crash(f"after:effect:{self.spec.name}")
@@ -109,14 +123,14 @@ class Execution:
 
     # doubt
 
-    async def _unknown(self, why: str) -> str:
+    async def _unknown(self, error: Unknown) -> str:
         if self.spec.effect == "read":
-            self._failed("E708", why, "")
+            self._failed("E708", str(error), "")
             await self._flush()
             return ""
-        return await self._recover(why)
+        return await self._recover(str(error), may_repeat=not error.running)
 
-    async def _recover(self, why: str) -> str:
+    async def _recover(self, why: str, *, may_repeat: bool) -> str:
         """Ask the tool whether it happened; if it cannot say, a person must."""
         if not self.tool.can_reconcile:
             return why
@@ -128,6 +142,8 @@ class Execution:
         if found.happened:
             await self._done(found.output, "reconcile")
             return ""
+        if not may_repeat:
+            return f"{why}; it has not happened so far and may still be going on"
         return await self._again()
 
     async def _again(self) -> str:
@@ -226,3 +242,9 @@ class Execution:
             started_ts=self.step.started_ts,
         )
         return Put("tool_call", {name: getattr(row, name) for name in row.__struct_fields__})
+
+
+def _cancelled() -> bool:
+    """Whether somebody asked this task to stop, as opposed to a tool that raised CancelledError by itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -18,7 +18,7 @@ from remit.core import event as ev
 from remit.core.approval import Approval
 from remit.core.budget import Reservation, exceeded
 from remit.core.codec import digest_of, idempotency_key, plain
-from remit.core.errors import BudgetError, InputError
+from remit.core.errors import BudgetError, FencedError, InputError, NotFoundError, StoreError
 from remit.core.message import Message
 from remit.core.policy import ActionName, Decision, PolicyRequest, Principal
 from remit.core.provenance import Label
@@ -34,7 +34,6 @@ from remit.engine.execution import Execution
 from remit.engine.kit import Kit
 from remit.engine.records import approval_id, approval_record
 from remit.engine.schemas import Validator
-from remit.ports.agents import Tool
 from remit.ports.model import ModelRequest
 from remit.ports.store import ABSENT, Put, Write
 
@@ -75,16 +74,21 @@ class Plan(Struct):
     events: list[ev.Data] = []
     writes: list[Write] = []
     runs: bool = False
+    lost: bool = False
 
 
 class Gateway:
-    """The gateway of one run, under one lease."""
+    """The gateway of one call of an agent, under one lease. Calling the agent again takes a fresh one.
+
+    INVARIANT: a step found `intended` was not begun by this call of the agent, so it is recovered, never just executed.
+    """
 
     def __init__(self, kit: Kit, recorder: Recorder, breakers: dict[str, Breaker]) -> None:
         self.kit = kit
         self.recorder = recorder
         self.run: Run = recorder.run
         self._breakers = breakers
+        self.stops: list[BaseException] = []
         self._closed = False
         self._inside = 0
         self._left = asyncio.Event()
@@ -109,13 +113,24 @@ class Gateway:
         self._inside += 1
         try:
             yield
+        except (Parked, Interrupted, StoreError, FencedError) as stop:
+            self.stops.append(stop)
+            raise
         finally:
             self._inside -= 1
             self._left.set()
 
-    def open(self) -> None:
-        """Let calls in."""
-        self._closed = False
+    def raise_stop(self) -> None:
+        """Raise what stopped a call, whatever the agent made of it: `gather` and task groups swallow or wrap it."""
+        for stop in self.stops:
+            if not isinstance(stop, Parked):
+                raise stop
+        parked = [stop for stop in self.stops if isinstance(stop, Parked)]
+        if parked:
+            names = dict.fromkeys(name for stop in parked for name in stop.waiting_on)
+            raise Parked(
+                tuple(names), min((s.wake_ts for s in parked if s.wake_ts is not None), default=None)
+            )
 
     async def shut(self) -> None:
         """Let no more calls in, and wait for those inside: an agent may have left some behind when it returned or parked."""
@@ -127,13 +142,13 @@ class Gateway:
     async def _settle(self, asks: list[Ask]) -> None:
         if self.recorder.inbox:
             raise Interrupted
-        started: list[Ask] = []
+        started: list[tuple[Ask, bool]] = []
         effectful = False
         for ask in asks:
             plan = self._plan(ask)
             self.recorder.note(*plan.events, writes=plan.writes)
             if plan.runs:
-                started.append(ask)
+                started.append((ask, plan.lost))
                 effectful = effectful or self._has_effect(ask.name)
         if started or any(not self.run.steps[a.step].settled for a in asks):
             if effectful:
@@ -145,11 +160,11 @@ class Gateway:
             await self.recorder.flush()
             raise waiting
 
-    async def _start(self, asks: list[Ask]) -> None:
+    async def _start(self, asks: list[tuple[Ask, bool]]) -> None:
         if len(asks) == 1:
-            await self._do(asks[0])
+            await self._do(*asks[0])
         elif asks:
-            done = await asyncio.gather(*(self._do(a) for a in asks), return_exceptions=True)
+            done = await asyncio.gather(*(self._do(a, lost) for a, lost in asks), return_exceptions=True)
             for outcome in done:
                 if isinstance(outcome, BaseException):
                     raise outcome
@@ -176,9 +191,12 @@ class Gateway:
 
     def _resume(self, ask: Ask, step: Step) -> Plan:
         """An intent whose outcome was lost. Harmless to send again: say so first, under this epoch, and send the same key."""
-        if self._tool(ask.name).spec.effect in ("read", "keyed"):
+        if ask.name not in self.kit.catalogue.tools:
+            why = f"tool `{ask.name}` no longer exists, and its last call has no recorded outcome"
+            return self._doubtful(ask, step, why)
+        if self._spec(ask.name).effect in ("read", "keyed"):
             return Plan([ev.EffectIntended(ask.step, step.key, step.attempt + 1, step.reserved)], runs=True)
-        return Plan(runs=True)
+        return Plan(runs=True, lost=True)
 
     def _decide(self, ask: Ask) -> Plan:
         """Validate and ask policy about a call that is new."""
@@ -296,7 +314,9 @@ class Gateway:
         if kind == "delegate":
             return self._intend_child(ask, arguments)
         hold = Reservation(tool_calls=1)
-        reason = exceeded(self.run.budget, self.run.usage, self.run.held, hold)
+        known = self.run.steps.get(ask.step)
+        held = self.run.held.minus(known.reserved) if known else self.run.held
+        reason = exceeded(self.run.budget, self.run.usage, held, hold)
         if reason:
             return self._refuse(ask, Problem("E501", reason, "raise the limit, or do less"), kind)
         key = idempotency_key(self.run.run_id, ask.step, ask.name, arguments)
@@ -455,12 +475,17 @@ class Gateway:
             return Plan()
         by = approval.votes[-1].approver_id if approval.votes else ""
         if approval.status in ("approved", "constrained"):
+            if ask.name not in self.kit.catalogue.tools:
+                problem = Problem(
+                    "E707", f"tool `{ask.name}` no longer exists, so it cannot be done", "bring it back"
+                )
+                return self._refuse(ask, problem, step.kind)
             plan = self._intend(ask, step.arguments, step.attempt, step.kind)
             return Plan([ev.EffectReopened(ask.step, by), *plan.events], plan.writes, plan.runs)
         why = approval.votes[-1].rationale if approval.votes else ""
         output = {"settled_by": by, "note": why or "a person confirmed that this happened before the crash"}
-        spec = self._tool(ask.name).spec
-        done = ev.EffectDone(ask.step, self.recorder.pack(output), _label(spec), found_by="person")
+        label = _label(self._spec(ask.name))
+        done = ev.EffectDone(ask.step, self.recorder.pack(output), label, found_by="person")
         return Plan([done], [self._ledger_row(ask, step.arguments, "done", None)])
 
     def _waiting(self, asks: list[Ask]) -> Parked | None:
@@ -481,43 +506,49 @@ class Gateway:
 
     # execution
 
-    async def _do(self, ask: Ask) -> None:
-        """Execute a call whose intent is journaled, or make sure that its child runs."""
+    async def _do(self, ask: Ask, lost: bool) -> None:
+        """Execute a call whose intent is journaled, or make sure that its child runs. `lost`: it was begun before."""
         step = self.run.steps[ask.step]
         if step.kind == "delegate":
-            await delegation.ensure(self.kit, self.run, step)
+            await self._ensure_child(ask, step)
             return
-        tool = self._tool(ask.name)
+        tool = self.kit.catalogue.tools[ask.name]
         execution = Execution(self.kit, self.recorder, tool, step, self._breaker(ask.name))
-        doubt = await execution.run()
+        doubt = await (execution.recover() if lost else execution.run())
         if doubt:
-            await self._in_doubt(ask, tool, step, doubt)
+            telling.in_doubt(self.kit.telemetry, tool.spec)
+            plan = self._doubtful(ask, step, doubt)
+            await self.recorder.record(*plan.events, writes=plan.writes)
 
-    async def _in_doubt(self, ask: Ask, tool: Tool, step: Step, why: str) -> None:
-        telling.in_doubt(self.kit.telemetry, tool.spec)
+    async def _ensure_child(self, ask: Ask, step: Step) -> None:
+        try:
+            await delegation.ensure(self.kit, self.run, step)
+        except NotFoundError as error:
+            await self.recorder.record(
+                *self._refuse(ask, self.recorder.problem(error.code, error.message)).events
+            )
+
+    def _doubtful(self, ask: Ask, step: Step, why: str) -> Plan:
+        """It is not known whether the effect happened: ask a person."""
         decision = step.decision or Decision("deny")
         clean = self.recorder.clean(why)
         approval = self._approval(
-            ask.step, tool.spec, step.arguments, step.arguments_digest, decision, "in_doubt", clean
+            ask.step, self._spec(ask.name), step.arguments, step.arguments_digest, decision, "in_doubt", clean
         )
-        await self.recorder.record(
-            ev.EffectInDoubt(ask.step, step.key, clean),
-            ev.ApprovalRequested(approval),
-            writes=[
-                approval_record(approval, ABSENT),
-                self._ledger_row(ask, step.arguments, "in_doubt", None),
-            ],
-        )
+        writes: list[Write] = [
+            approval_record(approval, ABSENT),
+            self._ledger_row(ask, step.arguments, "in_doubt", None),
+        ]
+        return Plan([ev.EffectInDoubt(ask.step, step.key, clean), ev.ApprovalRequested(approval)], writes)
 
-    def _tool(self, name: str) -> Tool:
+    def _spec(self, name: str) -> ToolSpec:
+        """What a tool says about itself; the strictest there is for one that no longer exists."""
         tool = self.kit.catalogue.tools.get(name)
-        if tool is None:
-            raise InputError(
-                f"tool `{name}` was called by this run and no longer exists",
-                code="E707",
-                help="bring it back, or cancel the run",
-            )
-        return tool
+        return (
+            tool.spec
+            if tool
+            else ToolSpec(name, "", {}, risk="L3", outward=True, trust="untrusted", sensitivity="private")
+        )
 
     def _breaker(self, name: str) -> Breaker:
         # One for each tenant: what one tenant's calls do to a tool must not close it to the others.

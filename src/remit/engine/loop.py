@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from decimal import Decimal
 from typing import Any
@@ -242,7 +243,8 @@ def diverged(step: Step, now: str) -> InputError:
     return InputError(
         f"step `{step.step}` was `{step.name}` when it was recorded and is {now} now",
         code="E408",
-        help="make the agent deterministic: same calls in the same order for the same input and answers",
+        help="make the agent deterministic: same calls in the same order for the same input and answers; "
+        "make parallel calls with `call_many`",
     )
 
 
@@ -260,12 +262,18 @@ async def act(kit: Kit, gateway: Gateway, agent: Agent) -> Finished:
     given = run.task.input if run.task.input is not None else run.task.objective
     try:
         payload = gateway.recorder.clean(plain(await agent.act(given, memory, CodeContext(kit, gateway))))
+        gateway.raise_stop()
     except (StoreError, FencedError):
         raise  # not the agent's failure: the run goes on when the store is back, or elsewhere
     except RemitError as error:
+        gateway.raise_stop()
         problem = gateway.recorder.problem(error.code, error.message, error.help)
         return Finished("failure", None, problem, kit.clock.now())
-    except Exception as error:
+    except (Exception, BaseExceptionGroup, asyncio.CancelledError, SystemExit) as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
+        gateway.raise_stop()
         problem = gateway.recorder.problem(
             "E710", f"agent `{run.agent.name}` raised {type(error).__name__}: {error}"
         )

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from remit.core import event as ev
 from remit.core.approval import Approval
-from remit.core.budget import tighten
+from remit.core.budget import Budget, tighten
 from remit.core.codec import digest_of, encode, plain
 from remit.core.errors import (
     BudgetError,
@@ -26,6 +26,7 @@ from remit.core.errors import (
 from remit.core.message import Message
 from remit.core.payload import NOTHING, Payload, load, pack
 from remit.core.policy import PolicyRequest, Principal
+from remit.core.provenance import Labels
 from remit.core.result import result_of, view_of
 from remit.core.run import Run
 from remit.core.signal import CancelAsked, Nudged
@@ -35,11 +36,12 @@ from remit.engine import creation, envelopes, loading
 from remit.engine.kit import Kit
 from remit.engine.schemas import check_schema
 from remit.ports.model import Delta
-from remit.ports.store import Entry, Page, Signal, tail
+from remit.ports.store import Entry, Page, Signal, Write, tail
 
 HISTORY_MESSAGES = 40
 Events = list[EventView]
 Entries = list[Entry]
+Writes = list[Write]
 Approvals = list[Approval]
 
 
@@ -69,7 +71,8 @@ class Runs:
         run_id = root_run_id(task.tenant_id, task.task_id)
         budget = tighten(profile.budget, task.constraints.budget)
         contents: dict[str, bytes] = {}
-        writes = await self._reserve(run_id, task, budget)
+        envelope, writes = await self._reserve(run_id, task, budget)
+        history, labels = await self._history(task, contents)
         created = ev.RunCreated(
             task=task,
             agent=creation.with_output(agent.spec, task.output_schema),
@@ -78,8 +81,9 @@ class Runs:
             profile_digest=profile.digest,
             budget=budget,
             root_run=run_id,
-            history=await self._history(task, contents),
-            envelope=bool(writes),
+            labels=labels,
+            history=history,
+            envelope=envelope,
         )
         try:
             await creation.create(self._kit, run_id, created, contents=contents, writes=writes)
@@ -122,9 +126,9 @@ class Runs:
             trace_id=trace,
         )
 
-    async def _reserve(self, run_id: str, task: Task, budget: Any) -> list[Any]:
+    async def _reserve(self, run_id: str, task: Task, budget: Budget) -> tuple[str, Writes]:
         if await self._kit.store.head(run_id) is not None:
-            return []
+            return "", []
         return await envelopes.take(self._kit, task.tenant_id, budget)
 
     async def _same(self, run_id: str, task: Task) -> None:
@@ -136,18 +140,18 @@ class Runs:
                 help="use a fresh task id",
             )
 
-    async def _history(self, task: Task, contents: dict[str, bytes]) -> Payload:
-        """The last messages of the session's newest run."""
+    async def _history(self, task: Task, contents: dict[str, bytes]) -> tuple[Payload, Labels]:
+        """The last messages of the session's newest run, and its labels: what it read is in the prompt again."""
         if not task.session_id:
-            return NOTHING
+            return NOTHING, Labels()
         page = await self._kit.store.query(
             "agent_run", "by_session", (task.tenant_id, task.session_id), descending=True, limit=5
         )
         for item in page.items:
             if item["status"] in ("success", "failure") and not item["parent_run"]:
                 run, _ = await loading.load(self._kit.store, item["run_id"])
-                return pack(plain(self._conversation(run)), contents)
-        return NOTHING
+                return pack(plain(self._conversation(run)), contents), run.labels
+        return NOTHING, Labels()
 
     def _conversation(self, run: Run) -> list[Message]:
         messages = run.messages[-HISTORY_MESSAGES:]
@@ -302,7 +306,7 @@ def _checked(task: Task) -> Task:
 
 def root_run_id(tenant_id: str, task_id: str) -> str:
     """The id of the run of a task: submitting it twice gives one run."""
-    return "run_" + hashlib.sha256(f"{tenant_id}\x00{task_id}".encode()).hexdigest()[:26]
+    return "run_" + hashlib.sha256(f"root\x00{tenant_id}\x00{task_id}".encode()).hexdigest()[:26]
 
 
 def shown(data: Any, contents: dict[str, bytes]) -> dict[str, Any]:
