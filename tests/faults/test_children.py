@@ -141,8 +141,8 @@ async def test_cancelling_a_parent_whose_child_was_not_created_leaves_no_orphan(
         assert made == []
 
 
-async def test_an_agent_that_ends_while_its_child_waits_takes_the_child_with_it() -> None:
-    """Even an agent that swallows every exception leaves no orphan and no budget held."""
+async def test_an_agent_that_swallows_every_exception_still_waits_for_its_child() -> None:
+    """What stopped a call stops the run, whatever its agent suppressed; cancelled, it leaves no orphan and no budget held."""
     made: list[str] = []
     worker, _ = family(made)
 
@@ -155,6 +155,10 @@ async def test_an_agent_that_ends_while_its_child_waits_takes_the_child_with_it(
 
     async with app_for_tests(worker, rude, replies=replies()[1:]) as app:
         run_id = await app.runs.submit(task("rude"))
+        await app.worker.run_until_idle()
+        assert (await app.runs.view(run_id, TENANT)).status == "waiting"
+        assert len(await open_runs(app)) == 2
+        await app.runs.cancel(run_id, TENANT, PAT, "enough")
         await app.worker.run_until_idle()
         assert await open_runs(app) == []
         await check_invariants(app, run_id)

@@ -11,7 +11,7 @@ from faultlib.ledger import TENANT, Ledger
 
 from remit import Agent, agent, tool
 from remit.bootstrap import App
-from remit.core.errors import RemitError
+from remit.core.errors import ConfigError, RemitError
 from remit.core.task import Actor
 from remit.engine import worker
 from remit.ports.model import ModelRequest
@@ -28,12 +28,18 @@ async def let_it_fail(app: App, clock: FakeClock, rounds: int = 12) -> None:
         clock.advance(worker.BACKOFF_S * 2**worker.POISON_TRIES)
 
 
-async def poisoned(app: App, ledger: Ledger) -> str:
-    """A run that waits in doubt, and whose tool is then gone."""
-    run_id = (await app.run(task("poison"))).run_id
-    del app.catalogue.tools["charge_plain"]
-    (waiting,) = (await app.approvals.list(TENANT)).items
-    await app.approvals.decide(waiting["approval_id"], TENANT, PAT, "reject")
+async def poisoned(app: App, lost: list[str]) -> str:
+    """A run whose policy profile is gone: no worker can even begin to advance it."""
+    run_id = await app.runs.submit(task("quiet", policy_profile="strict"))
+    known = app.policy.profile
+
+    def profile(name: str) -> Any:
+        if name in lost:
+            raise ConfigError(f"there is no policy profile `{name}`", code="E221")
+        return known(name)
+
+    app.policy.profile = profile  # type: ignore[method-assign]
+    lost.append("strict")
     return run_id
 
 
@@ -56,14 +62,15 @@ def cut(ref: str) -> None:
 async def test_a_run_that_always_fails_is_set_aside_with_its_cause_and_others_progress() -> None:
     """After five tries it waits for an operator by name; every other run ends meanwhile."""
     clock, bad = FakeClock(), Ledger(cut)
-    async with app_for_tests(broken(bad), replies=[charge_once], cycle=True, clock=clock) as app:
-        tool_gone = app.catalogue.tools["charge_plain"]
-        run_id = await poisoned(app, bad)
+    quiet = Agent("quiet", instructions="Say.")
+    async with app_for_tests(broken(bad), quiet, replies=[charge_once], cycle=True, clock=clock) as app:
+        lost: list[str] = []
+        run_id = await poisoned(app, lost)
         others = [await app.runs.submit(task("poison", f"other{n}", tenant_id=f"t{n}")) for n in range(5)]
         await let_it_fail(app, clock)
         view = await app.runs.view(run_id, TENANT)
         assert view.status == "waiting"
-        assert view.waiting_on[0].startswith("operator: [E707]")
+        assert view.waiting_on[0].startswith("operator: [E221]")
         row = await app.store.get("agent_run", (run_id,))
         assert (row or {})["waiting_on"] == list(view.waiting_on)
         for other in others:
@@ -71,8 +78,7 @@ async def test_a_run_that_always_fails_is_set_aside_with_its_cause_and_others_pr
         seq = view.seq
         await let_it_fail(app, clock)
         assert (await app.runs.view(run_id, TENANT)).seq == seq, "set aside, it costs nothing"
-        app.catalogue.tools["charge_plain"] = tool_gone
-        bad.before = None
+        lost.clear()
         await app.runs.resume(run_id, TENANT, PAT)
         await let_it_fail(app, clock, 2)
         checked = await check_invariants(app, run_id)
