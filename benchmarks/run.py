@@ -35,6 +35,9 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="small numbers: they show that it runs")
     parser.add_argument("--no-peers", action="store_true", help="only Remit")
+    parser.add_argument(
+        "--kill-from", type=Path, help="results of an earlier `benchmarks/kill.py`, instead of a run"
+    )
     parser.add_argument("--no-kill", action="store_true", help="leave the kill test out")
     parser.add_argument(
         "--peers-from", type=Path, help="results of an earlier `peers/run_all.py`, instead of a run"
@@ -44,7 +47,7 @@ def main() -> None:
     chosen.out.mkdir(parents=True, exist_ok=True)
     ours = measured([sys.executable, "-m", "benchmarks.remit_bench"], chosen.quick)
     peers = {} if chosen.no_peers else peer_results(chosen)
-    kills = {} if chosen.no_kill else measured([sys.executable, "-m", "benchmarks.kill"], chosen.quick)
+    kills = kill_results(chosen)
     (chosen.out / "results.json").write_text(
         json.dumps({"remit": ours, "kill": kills, "peers": peers}, indent=1) + "\n"
     )
@@ -63,6 +66,14 @@ def measured(command: list[str], quick: bool) -> dict[str, Any]:
     )
     result: dict[str, Any] = json.loads(done.stdout)
     return result
+
+
+def kill_results(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Remit's kill test, from a run now or from a file."""
+    if chosen.kill_from:
+        found: dict[str, Any] = json.loads(chosen.kill_from.read_text())
+        return found
+    return {} if chosen.no_kill else measured([sys.executable, "-m", "benchmarks.kill"], chosen.quick)
 
 
 def peer_results(chosen: argparse.Namespace) -> dict[str, Any]:
