@@ -139,7 +139,7 @@ class Engine:
                 head = await self.kit.store.head(lease.run_id)
                 if head is not None and head.inbox:
                     advance.noticed(await self.kit.store.inbox(lease.run_id))
-            if advance.overdue():
+            if advance.overdue() is not None:
                 advance.interrupt()
 
 
@@ -207,7 +207,7 @@ class Advance:
         try:
             while True:
                 await loop.step()
-                if self.recorder.inbox or self._overdue() is not None:
+                if self.recorder.inbox or self.overdue() is not None:
                     return None
         except Ended as ended:
             if ended.problem is not None:
@@ -227,10 +227,6 @@ class Advance:
         if not busy and self._acting is not None and not self._acting.done():
             self._aborted = True
             self._acting.cancel()
-
-    def overdue(self) -> bool:
-        """Whether a deadline or `max_wall_s` has passed."""
-        return self._overdue() is not None
 
     # signals
 
@@ -263,7 +259,8 @@ class Advance:
 
     # stopping
 
-    def _overdue(self) -> Problem | None:
+    def overdue(self) -> Problem | None:
+        """Why the run may not go on, once a deadline or `max_wall_s` has passed."""
         now = self.kit.clock.now()
         deadline = self.run.task.constraints.deadline_ts
         if deadline is not None and now >= deadline:
@@ -275,7 +272,7 @@ class Advance:
 
     async def _stopped(self) -> Finished | None:
         """How the run ends if it was cancelled or is overdue; waits for its children first."""
-        problem = self._overdue()
+        problem = self.overdue()
         cancelled = self.run.cancelled
         if cancelled is not None:
             problem = Problem("E520", f"cancelled by `{cancelled.by}`: {cancelled.reason}")
