@@ -281,6 +281,8 @@ class BlockingContext:
                 raise asyncio.CancelledError
             call: Future[Any] = asyncio.run_coroutine_threadsafe(verb(*args, **kwargs), self._loop)
             self._calls.add(call)
+            if self._closed:  # closed between the check above and here, so `close` has not seen this call
+                call.cancel()
             try:
                 return call.result()
             except CancelledError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -14,6 +14,7 @@ from remit.bootstrap import App
 from remit.core.errors import ToolError
 from remit.core.task import Actor, Result
 from remit.ports.model import ModelReply, ModelRequest, OnDelta
+from remit.sdk import BlockingContext
 from remit.testing import BOSS, FakeClock, ScriptedModel, app_for_tests, task
 
 CALLS: list[str] = []
@@ -331,3 +332,28 @@ async def test_cancelling_a_blocking_agent_that_asks_a_model_leaves_nothing_behi
         assert await asyncio.to_thread(ended.wait, 5)
         events = [e.type for e in await app.runs.events(run_id, "local")]
         assert (events.count("ModelAsked"), events[-1]) == (1, "RunFinished")
+
+
+async def test_a_call_made_while_its_context_closes_is_taken_back() -> None:
+    """A blocking agent's thread may have started a call that `close` could not see yet; the call must not go on alone."""
+    begun = asyncio.Event()
+
+    class Context:
+        run_id = "run_1"
+
+        async def ask(self, prompt: str) -> str:
+            begun.set()
+            await asyncio.Event().wait()
+            return prompt
+
+    class ClosesFirst(set[Any]):
+        def add(self, call: Any) -> None:
+            view.close()
+            super().add(call)
+
+    view = BlockingContext(cast(Any, Context()), asyncio.get_running_loop())
+    view._calls = ClosesFirst()
+    asking = asyncio.create_task(asyncio.to_thread(view.ask, "think"))
+    await begun.wait()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(asking, 10)
