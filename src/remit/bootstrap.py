@@ -27,6 +27,7 @@ from remit.core.errors import ConfigError
 from remit.core.message import Message
 from remit.core.redaction import Redactor
 from remit.core.task import Result, Task
+from remit.core.validation import ValidationType
 from remit.engine import delegation, envelopes, keys, records
 from remit.engine.advance import Engine
 from remit.engine.approvals import Approvals
@@ -59,10 +60,14 @@ class Known:
     def __init__(self, packs: Sequence[Pack]) -> None:
         self.agents: dict[str, Agent] = {}
         self.tools: dict[str, Tool] = {}
+        self.validation_types: dict[str, ValidationType] = {}
         offered: dict[str, Any] = {}
         for pack in packs:
             for agent in pack.agents:
                 self._add(self.agents, "agent", agent.spec.name, agent)
+                if isinstance(agent, CodeAgent) and agent.validation_type is not None:
+                    kind = agent.validation_type
+                    self._add(self.validation_types, "validation type", kind.validation_type, kind)
                 if agent.spec.output_schema is not None:
                     check_schema(agent.spec.output_schema)
                 self._add(offered, "agent", delegation.tool_name(agent.spec.name), agent)

@@ -24,18 +24,29 @@ from typing import Any, get_type_hints, overload
 import msgspec
 
 from remit.core.agent import AgentSpec
-from remit.core.errors import ConfigError, DeniedError, InputError, RemitError, ToolError
+from remit.core.errors import (
+    ConfigError,
+    ConflictError,
+    DeniedError,
+    InputError,
+    NotFoundError,
+    RemitError,
+    ToolError,
+)
 from remit.core.message import Message, Text, ToolResult, ToolUse, assistant
 from remit.core.provenance import Sensitivity, Trust
 from remit.core.task import Result, Task
 from remit.core.tool import Effect, Retry, Risk, ToolSpec
+from remit.core.validation import Table, TableValidation, ValidationRun, ValidationType
 from remit.ports.agents import Found, Memory, RunContext, ToolContext
 from remit.ports.model import ModelRequest
+from remit.ports.platform import Platform
 
 __all__ = [
     "Agent",
     "CodeAgent",
     "ConfigError",
+    "ConflictError",
     "DeniedError",
     "Found",
     "FunctionTool",
@@ -43,17 +54,23 @@ __all__ = [
     "Memory",
     "Message",
     "ModelRequest",
+    "NotFoundError",
     "Pack",
+    "Platform",
     "RemitError",
     "Result",
     "Rule",
     "RunContext",
+    "Table",
+    "TableValidation",
     "Task",
     "Text",
     "ToolContext",
     "ToolError",
     "ToolResult",
     "ToolUse",
+    "ValidationRun",
+    "ValidationType",
     "agent",
     "assistant",
     "tool",
@@ -241,6 +258,8 @@ class CodeAgent:
         self.spec = spec
         self.tools = tuple(tools)
         self._arity = len(inspect.signature(act).parameters)
+        self.validation_type: ValidationType | None = None
+        """The kind of check that this agent runs, if it is one (V2)."""
 
     async def act(self, input: Any, memory: Memory, context: RunContext) -> Any:
         """Run the author's code. Blocking code runs in a thread, with a blocking view of the context."""

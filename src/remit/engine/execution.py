@@ -18,7 +18,7 @@ from remit.engine.breaker import Breaker
 from remit.engine.effects import Recorder
 from remit.engine.kit import Kit
 from remit.engine.schemas import Validator
-from remit.ports.agents import Found, Tool, ToolContext
+from remit.ports.agents import Found, Kept, Tool, ToolContext
 from remit.ports.store import Put
 
 PREVIEW_CHARS = 2000
@@ -47,6 +47,7 @@ class Execution:
         self.breaker = breaker
         self.began = kit.clock.monotonic()
         self.tries = 0
+        self.kept: list[Kept] = []
 
     async def run(self) -> str:
         """Execute the step, whose intent was written just now. Returns why it is in doubt, or the empty string."""
@@ -109,6 +110,7 @@ class Execution:
 
     def _context(self) -> ToolContext:
         task = self.recorder.run.task
+        self.kept = []
         return ToolContext(
             run_id=self.recorder.run.run_id,
             step=self.step.step,
@@ -119,6 +121,8 @@ class Execution:
             attempt=self.tries,
             clock=self.kit.clock,
             secrets=self.kit.secrets,
+            platform=self.kit.platform(task) if self.kit.platform else None,
+            kept=self.kept,
         )
 
     # doubt
@@ -180,7 +184,7 @@ class Execution:
                 label,
                 latency,
                 max(self.tries, 1),
-                artifacts=artifacts,
+                artifacts=(*artifacts, *await self._keep()),
                 found_by=found_by,
             ),
             writes=[self._row("done", payload.ref or "inline", latency)],
@@ -223,6 +227,13 @@ class Execution:
         return {"truncated": True, "size_bytes": len(data), "artifact": digest, "preview": preview}, (
             artifact,
         )
+
+    async def _keep(self) -> list[Artifact]:
+        """Store what the tool asked to keep."""
+        return [
+            Artifact(k.name, await self.kit.blobs.put(k.data), k.media_type, len(k.data), self.step.step)
+            for k in self.kept
+        ]
 
     def _latency(self) -> float:
         return round((self.kit.clock.monotonic() - self.began) * 1000, 3)

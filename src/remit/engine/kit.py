@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from remit.core.redaction import Redactor
+from remit.core.task import Task
 from remit.engine.faults import Crashpoint
 from remit.engine.models import ModelAccess
 from remit.ports.agents import Catalogue
 from remit.ports.blobs import Blobs
 from remit.ports.clock import Clock
 from remit.ports.model import Delta
+from remit.ports.platform import Platform
 from remit.ports.policy import Policy
 from remit.ports.secrets import Secrets
 from remit.ports.store import Store
@@ -38,4 +40,5 @@ class Kit:
     worker_id: str
     lease_ttl_s: float = 15.0
     crash: Crashpoint | None = None
+    platform: Callable[[Task], Platform] | None = None
     on_delta: Callable[[str, Delta], None] = field(default=_nobody)

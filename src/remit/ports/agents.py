@@ -6,14 +6,24 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from remit.core.agent import AgentSpec
+from remit.core.codec import digest
 from remit.core.message import Message
 from remit.core.task import Actor, Result
 from remit.core.tool import ToolSpec
 from remit.ports.clock import Clock
+from remit.ports.platform import Platform
 from remit.ports.secrets import Secrets
+
+
+class Kept(Struct, frozen=True):
+    """Bytes that a tool wants kept as an artifact of its call."""
+
+    name: str
+    data: bytes
+    media_type: str
 
 
 class ToolContext(Struct, frozen=True):
@@ -32,6 +42,13 @@ class ToolContext(Struct, frozen=True):
     attempt: int
     clock: Clock
     secrets: Secrets
+    platform: Platform | None = None
+    kept: list[Kept] = field(default_factory=list)
+
+    def keep(self, name: str, data: bytes, media_type: str) -> str:
+        """Keep bytes as an artifact of this call and return their digest. They are stored once the tool has answered."""
+        self.kept.append(Kept(name, data, media_type))
+        return digest(data)
 
 
 class Found(Struct, frozen=True):
