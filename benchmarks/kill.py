@@ -78,7 +78,10 @@ def next_charge(request: ModelRequest) -> Message:
 def charging(job: Job, effect: Any) -> FunctionTool:
     """The charge, with its points, declared as what the bank allows."""
 
-    @tool(risk="L1", effect="plain" if effect == "lookup" else effect)
+    # A lookup that says no is believed only when the first call can no longer be on its way: after its time limit.
+    @tool(
+        risk="L1", effect="plain" if effect == "lookup" else effect, timeout_s=2 if effect == "lookup" else 30
+    )
     def charge_once(index: int, context: ToolContext) -> int:
         """Charge the account."""
         kill_point("before_effect", index)

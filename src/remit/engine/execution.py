@@ -148,7 +148,20 @@ class Execution:
             return ""
         if not may_repeat:
             return f"{why}; it has not happened so far and may still be going on"
+        on_its_way_s = self._on_its_way_s()
+        if on_its_way_s > 0:
+            await self.kit.clock.sleep(on_its_way_s)
+            return await self._recover(why, may_repeat=True)
         return await self._again()
+
+    def _on_its_way_s(self) -> float:
+        """How long the first call may still be on its way: until its time limit, counted from its intent.
+
+        Whoever made it may have been killed, or still be at it, with the request sent and not yet arrived. That it
+        has not happened is believed only after that.
+        """
+        since_s = (self.kit.clock.now() - self.step.started_ts) / 1000
+        return min(self.spec.timeout_s - since_s, self.spec.timeout_s)
 
     async def _again(self) -> str:
         """It certainly did not happen: intend it anew under this epoch and do it, once."""

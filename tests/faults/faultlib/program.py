@@ -42,6 +42,8 @@ TENANT = "acme"
 APPROVER = Actor("pat", ("approver",))
 A_TURN = 4
 """Charges that the LLM agent asks for at once."""
+LIMITS_S = {"keyed": 20, "lookup": 2, "plain": 20}
+"""Time limits of the charges. A lookup that says no is believed only after its limit, so that one is short."""
 ROUTES = {"default": Route("scripted", "script")}
 
 
@@ -57,7 +59,9 @@ def charging(bank: str) -> dict[str, FunctionTool]:
     def make(effect: Any) -> FunctionTool:
         name = f"charge_{effect}"
 
-        @tool(name=name, risk="L1", effect="plain" if effect == "lookup" else effect, timeout_s=20)
+        @tool(
+            name=name, risk="L1", effect="plain" if effect == "lookup" else effect, timeout_s=LIMITS_S[effect]
+        )
         def charge_tool(ref: str, context: ToolContext) -> dict[str, Any]:
             """Charge the account."""
             return charge(bank, ref, context.idempotency_key)
