@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,16 +43,19 @@ def app_for_tests(
 
     `store` is a URL or a store that two apps share. `settings` are fields of `Settings` (`secrets`, `policies`, ...).
     """
-    home = home or Path(tempfile.mkdtemp(prefix="remit-test-"))
+    folder = home or Path(tempfile.mkdtemp(prefix="remit-test-"))
     url = store if isinstance(store, str) else "memory:"
-    return open_app(
-        Settings(home=home, store=url, **settings),
+    app = open_app(
+        Settings(home=folder, store=url, **settings),
         packs=[Pack("tests", agents=agents, tools=tools), *packs],
         models={"scripted": model or ScriptedModel(replies, cycle=cycle)},
         routes={"default": Route("scripted", "scripted", price=price)},
         store=None if isinstance(store, str) else store,
         clock=clock or FakeClock(),
     )
+    if home is None:
+        weakref.finalize(app, shutil.rmtree, folder, ignore_errors=True)
+    return app
 
 
 def call(tool: str, call_id: str = "", /, **arguments: Any) -> Message:
