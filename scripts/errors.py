@@ -20,7 +20,7 @@ CLASSES = {
     "E2": "Configuration: settings, files or installed extras",
     "E3": "Denied by policy, approval or tenancy",
     "E4": "Conflict: somebody else was first",
-    "E5": "Budgets, limits and cancellation",
+    "E5": "Budgets, limits, cancellation and definitions",
     "E6": "Models",
     "E7": "Tools and agents",
     "E8": "The store",

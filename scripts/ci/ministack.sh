@@ -10,7 +10,7 @@ set -euo pipefail
 PORT=${PORT:-4570}
 PROXY_PORT=${PROXY_PORT:-18080}
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
-HOME_DIR=$ROOT/.cache/ministack
+HOME_DIR=${HOME_DIR:-$ROOT/.cache/ministack}
 VENV=$HOME_DIR/venv
 RUN=$HOME_DIR/run
 
@@ -22,7 +22,7 @@ install() {
     uv=$(command -v uv || echo "${UV:-$ROOT/.venv/bin/uv}")
     # a venv of its own: ministack pins botocore, and Lambda handlers could import whatever lies beside it
     "$uv" venv --quiet --clear --python "$ROOT/.venv/bin/python" "$VENV"
-    "$uv" pip install --quiet --python "$VENV/bin/python" ministack==1.5.33 boto3==1.43.106
+    "$uv" pip install --quiet --python "$VENV/bin/python" ministack==1.5.33 boto3==1.43.106 ${EXTRA:-}
 }
 
 start() {

@@ -1,4 +1,4 @@
-# Sourced: start the real services that CI requires, and say where they are. Debian's PostgreSQL, ministack from PyPI.
+# Sourced: start the real services that CI requires, and say where they are. Debian's PostgreSQL and MariaDB, ministack from PyPI.
 set -euo pipefail
 root=$(pwd)
 mkdir -p .cache
@@ -6,8 +6,27 @@ if [ -z "${REMIT_TEST_POSTGRES:-}" ]; then
   # shellcheck source=/dev/null
   source scripts/ci/postgres.sh
 fi
+if [ -z "${REMIT_TEST_MARIADB:-}" ]; then
+  # shellcheck source=/dev/null
+  source scripts/ci/mariadb.sh
+fi
 if [ -z "${REMIT_TEST_MINISTACK:-}" ]; then
   eval "$(scripts/ci/ministack.sh)"
-  trap 'stop_postgres 2>/dev/null || true; kill "$(cat .cache/ministack/pid)" 2>/dev/null || true' EXIT
+  stop_ministack() { kill "$(cat "$root/.cache/ministack/pid")" 2>/dev/null; }
 fi
+if [ -z "${REMIT_TEST_ATHENA:-}" ]; then
+  # a second emulator, with DuckDB beside it: that is what runs Athena's queries there. The first one's environment
+  # is what Lambda handlers see, and must stay bare
+  athena_home=$root/.cache/athena
+  REMIT_TEST_ATHENA=$(HOME_DIR=$athena_home PORT=4571 EXTRA=duckdb==2.0.0 scripts/ci/ministack.sh | sed -n 's/^export REMIT_TEST_MINISTACK=//p')
+  export REMIT_TEST_ATHENA
+  stop_athena() { kill "$(cat "$athena_home/pid")" 2>/dev/null; }
+fi
+stop_services() {
+  local stop
+  for stop in stop_athena stop_ministack stop_mariadb stop_postgres; do
+    if declare -F "$stop" >/dev/null; then "$stop" || true; fi
+  done
+}
+trap stop_services EXIT
 cd "$root"

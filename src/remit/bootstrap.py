@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
 import os
@@ -16,7 +17,7 @@ from remit.adapters.blobs.files import FileBlobs
 from remit.adapters.clock.system import SystemClock
 from remit.adapters.model.rules import RulesModel
 from remit.adapters.policy.cedar import CedarPolicy
-from remit.adapters.policy.files import load_profiles
+from remit.adapters.policy.files import load_profiles, profile_problems
 from remit.adapters.secrets.mapping import MappingSecrets
 from remit.adapters.secrets.salt import load_salt
 from remit.adapters.signing.ed25519 import Ed25519Signer
@@ -28,20 +29,44 @@ from remit.core.message import Message
 from remit.core.redaction import Redactor
 from remit.core.task import Result, Task
 from remit.core.validation import ValidationType
-from remit.engine import delegation, envelopes, keys, records
+from remit.engine import controlplane, delegation, envelopes, keys, records, versions
 from remit.engine.advance import Engine
+from remit.engine.applying import Applying, RegistryApplier
 from remit.engine.approvals import Approvals
 from remit.engine.audit import Audit
+from remit.engine.controlplane import ControlPlane
 from remit.engine.faults import crashpoint
 from remit.engine.keys import Keys
+from remit.engine.kinds import (
+    PROMPT,
+    AgentKind,
+    PolicyProfileKind,
+    PromptBody,
+    RouteKind,
+    Shaped,
+    ToolSchemaKind,
+)
 from remit.engine.kit import Kit
 from remit.engine.models import ModelAccess, Route, default_prices
+from remit.engine.notifications import Channels, Notifications
+from remit.engine.notifiers import NotifierApplier, Notifiers
+from remit.engine.registry import Registry
 from remit.engine.runs import Deltas, Runs
+from remit.engine.scheduler import Scheduler, wanted_by_rules
+from remit.engine.schedules import Schedules
 from remit.engine.schemas import check_schema
+from remit.engine.scorecards import Scorecards
+from remit.engine.tables import Tables
+from remit.engine.validation_applying import RuleApplier, TableApplier, TypeApplier
+from remit.engine.validation_runs import ValidationRuns
+from remit.engine.validation_types import ValidationTypes
+from remit.engine.validations import ValidationKind, Validations
+from remit.engine.versions import Kind
 from remit.engine.worker import Worker
 from remit.ports.agents import Agent, Tool
 from remit.ports.clock import Clock
 from remit.ports.model import Model, ModelRequest
+from remit.ports.notifier import Channel
 from remit.ports.policy import Policy
 from remit.ports.secrets import Secrets
 from remit.ports.store import Store
@@ -51,6 +76,9 @@ from remit.sdk import CodeAgent, FunctionTool, Pack, Rule
 from remit.settings import ModelRoute, Settings
 
 BUILT_IN = ("support", "validation")
+EVERY_CHECK = "@validation_types"
+"""Among an agent's delegates: the agents of all validation types there are, those of an app file too."""
+
 Adapters = Mapping[str, Model | Callable[[], Model]]
 
 
@@ -75,6 +103,11 @@ class Known:
                 self._add(self.tools, "tool", tool.spec.name, tool)
                 self._add(offered, "tool", tool.spec.name, tool)
 
+        runners = sorted(kind.agent for kind in self.validation_types.values())
+        for known in list(self.agents.values()):
+            if isinstance(known, CodeAgent) and EVERY_CHECK in known.spec.delegates:
+                self.agents[known.spec.name] = known.with_delegates(EVERY_CHECK, runners)
+
     def _add(self, known: dict[str, Any], kind: str, name: str, thing: Any) -> None:
         if known.setdefault(name, thing) is not thing:
             raise ConfigError(
@@ -87,7 +120,14 @@ class Known:
 class App:
     """One Remit: everything built and connected. Made by `open_app`; use it as an async context manager."""
 
-    def __init__(self, settings: Settings, kit: Kit, packs: Sequence[Pack], deltas: Deltas) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        kit: Kit,
+        plane: ControlPlane,
+        packs: Sequence[Pack],
+        deltas: Deltas,
+    ) -> None:
         self.settings = settings
         self.kit = kit
         self.packs = tuple(packs)
@@ -96,17 +136,44 @@ class App:
         self.clock = kit.clock
         self.policy = kit.policy
         self.catalogue = kit.catalogue
+        self.registry = kit.registry
+        own = {applier.kind for applier in plane.appliers}
+        others = [RegistryApplier(kit.registry, kind) for kind in kit.registry.kinds if kind not in own]
+        self.applying = Applying([*others, *plane.appliers])
+        self.tables = plane.tables
+        self.validation_types = plane.validation_types
+        self.validations = plane.validations
+        self.validation_runs = plane.validation_runs
+        self.scorecards = plane.scorecards
         self.telemetry: Telemetry = kit.telemetry
         self.engine = Engine(kit)
         self.runs = Runs(kit, deltas)
         self.approvals = Approvals(kit)
         self.worker = Worker(kit, self.engine, concurrency=settings.concurrency)
+        self.schedules = plane.schedules
+        self.notifiers = plane.notifiers
+        self.notifications = plane.notifications
+        self.scheduler = Scheduler(
+            plane.schedules,
+            kit.clock,
+            self.runs.submit,
+            wanted_by_rules(plane.tables, plane.validations),
+            crash=kit.crash,
+        )
         self.keys = Keys(kit.store, kit.clock)
         self.audit = Audit(kit.store, kit.clock, Ed25519Signer(settings.home / "audit.key"))
 
     async def __aenter__(self) -> App:
         await self.store.open()
-        await self.store.declare([*records.COLLECTIONS, envelopes.COLLECTION, *keys.COLLECTIONS])
+        await self.store.declare(
+            [
+                *records.COLLECTIONS,
+                envelopes.COLLECTION,
+                *keys.COLLECTIONS,
+                *versions.COLLECTIONS,
+                *controlplane.COLLECTIONS,
+            ]
+        )
         return self
 
     async def __aexit__(
@@ -114,6 +181,12 @@ class App:
     ) -> None:
         await self.kit.models.close()
         await self.store.close()
+
+    async def work(self, stop: asyncio.Event) -> None:
+        """Advance runs and start what is scheduled until `stop` is set; then finish the steps in flight."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.worker.serve(stop))
+            group.create_task(self.scheduler.serve(stop))
 
     async def run(self, task: Task) -> Result:
         """Submit a task and drive it here until it ends or waits for a person. Raises what `runs.submit` raises."""
@@ -155,22 +228,94 @@ def open_app(
         load_profiles([*settings.policies, *(d for p in loaded for d in p.policies)])
     )
     deltas = Deltas()
+    store = store or open_store(settings, clock)
+    blobs = FileBlobs(settings.home / "blobs")
+    access = open_models(settings, loaded, clock, models or {}, routes or {})
+    known = Redactor(_known_secrets(secrets, settings), ())
+    schedules = Schedules(store, clock, policy, known)
+    tables = Tables(store, clock, schedules.writes, known)
+    types = ValidationTypes(store, catalogue.validation_types, catalogue.agents, known)
+    rules = ValidationKind(tables, types, schedules.writes)
+    registry = Registry(store, blobs, clock, [*kinds(catalogue, access), rules], known)
+    notifiers = Notifiers(store, clock, known)
+    channels = open_channels(settings, secrets, clock)
+    notifications = Notifications(store, clock, ValidationRuns(store), notifiers, secrets, channels)
+    telling = (schedules, notifiers, notifications)
+    plane = open_control_plane(store, clock, registry, rules, tables, types, telling)
     kit = Kit(
-        store=store or open_store(settings, clock),
-        blobs=FileBlobs(settings.home / "blobs"),
+        store=store,
+        blobs=blobs,
         clock=clock,
         policy=policy,
-        models=open_models(settings, loaded, clock, models or {}, routes or {}),
+        models=access,
         catalogue=catalogue,
+        registry=registry,
         secrets=secrets,
         telemetry=open_telemetry(settings),
         redactor=_redactors(policy, secrets, settings),
         worker_id=worker_id or f"{socket.gethostname()}:{os.getpid()}:{clock.new_id('w')[-6:]}",
         lease_ttl_s=settings.lease_ttl_s,
         crash=crashpoint(settings.fault),
+        platform=lambda task: plane.platform(task.tenant_id),
         on_delta=deltas.publish,
     )
-    return App(settings, kit, loaded, deltas)
+    return App(settings, kit, plane, loaded, deltas)
+
+
+def open_control_plane(
+    store: Store,
+    clock: Clock,
+    registry: Registry,
+    rules: ValidationKind,
+    tables: Tables,
+    types: ValidationTypes,
+    telling: tuple[Schedules, Notifiers, Notifications],
+) -> ControlPlane:
+    """The services that know what a tenant's data is checked by, when, and who is told."""
+    validations = Validations(store, registry, tables, types)
+    runs = ValidationRuns(store)
+    scorecards = Scorecards(tables, validations, runs, clock)
+    appliers = (
+        TableApplier(tables, validations),
+        TypeApplier(types, validations),
+        RuleApplier(registry, rules),
+        NotifierApplier(telling[1]),
+    )
+    return ControlPlane(tables, types, validations, runs, scorecards, *telling, appliers)
+
+
+def open_channels(settings: Settings, secrets: Secrets, clock: Clock) -> Channels:
+    """The ways to reach people, each built when first needed."""
+
+    def email() -> Channel:
+        from remit.adapters.notify.smtp import SmtpChannel, mail_server
+
+        return SmtpChannel(mail_server(settings.smtp_url), lambda: secrets.get("smtp_password"))
+
+    def slack() -> Channel:
+        from remit.adapters.notify.http import Poster
+        from remit.adapters.notify.slack import SlackChannel
+
+        return SlackChannel(Poster(private=settings.notify_private))
+
+    def webhook() -> Channel:
+        from remit.adapters.notify.http import Poster
+        from remit.adapters.notify.webhook import WebhookChannel
+
+        return WebhookChannel(Poster(private=settings.notify_private), clock)
+
+    return {"email": email, "slack": slack, "webhook": webhook}
+
+
+def kinds(catalogue: Known, models: ModelAccess) -> list[Kind]:
+    """The kinds of definition that the registry holds; what others refer to comes first."""
+    return [
+        Shaped(PROMPT, PromptBody),
+        RouteKind(models),
+        PolicyProfileKind(profile_problems),
+        ToolSchemaKind(),
+        AgentKind(catalogue.tools, models.routes),
+    ]
 
 
 def open_store(settings: Settings, clock: Clock) -> Store:

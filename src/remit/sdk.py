@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import copy
 import functools
 import inspect
 import re
@@ -35,9 +36,10 @@ from remit.core.errors import (
 )
 from remit.core.message import Message, Text, ToolResult, ToolUse, assistant
 from remit.core.provenance import Sensitivity, Trust
+from remit.core.scorecard import score
 from remit.core.task import Result, Task
 from remit.core.tool import Effect, Retry, Risk, ToolSpec
-from remit.core.validation import Table, TableValidation, ValidationRun, ValidationType
+from remit.core.validation import Score, Table, TableValidation, ValidationRun, ValidationType
 from remit.ports.agents import Found, Memory, RunContext, ToolContext
 from remit.ports.model import ModelRequest
 from remit.ports.platform import Platform
@@ -61,6 +63,7 @@ __all__ = [
     "Result",
     "Rule",
     "RunContext",
+    "Score",
     "Table",
     "TableValidation",
     "Task",
@@ -73,6 +76,8 @@ __all__ = [
     "ValidationType",
     "agent",
     "assistant",
+    "json_schema",
+    "score",
     "tool",
 ]
 
@@ -89,11 +94,14 @@ Rule = Callable[[ModelRequest], Message | None]
 class FunctionTool:
     """A Python function as a tool. Made by `tool`; still callable as the plain function it wraps."""
 
-    def __init__(self, function: Callable[..., Any], spec: ToolSpec, arguments: type[msgspec.Struct]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], spec: ToolSpec, arguments: type[msgspec.Struct], context: str = ""
+    ) -> None:
+        """`context` names the parameter that is given the ToolContext, if there is one."""
         self.function = function
         self.spec = spec
         self._arguments = arguments
-        self._context = _context_parameter(function)
+        self._context = context
         self._is_async = inspect.iscoroutinefunction(function)
         self._reconcile: Callable[..., Any] | None = None
         self._facts: Callable[..., Mapping[str, Any]] | None = None
@@ -190,12 +198,13 @@ def tool(
 
     def make(f: Callable[..., Any]) -> FunctionTool:
         _check_name(name or f.__name__)
-        arguments = _arguments_struct(f, name or f.__name__)
+        hints = get_type_hints(f, include_extras=True)
+        arguments = _arguments_struct(f, hints, name or f.__name__)
         spec = ToolSpec(
             name=name or f.__name__,
             description=inspect.getdoc(f) or "",
             input_schema=json_schema(arguments),
-            output_schema=_output_schema(f),
+            output_schema=_output_schema(hints),
             risk=risk,
             effect=effect or ("read" if risk == "L0" else "plain"),
             timeout_s=timeout_s,
@@ -206,7 +215,7 @@ def tool(
             max_output_bytes=max_output_bytes,
             tags=tuple(tags),
         )
-        return FunctionTool(f, spec, arguments)
+        return FunctionTool(f, spec, arguments, _context_parameter(hints))
 
     return make(function) if function is not None else make
 
@@ -260,6 +269,13 @@ class CodeAgent:
         self._arity = len(inspect.signature(act).parameters)
         self.validation_type: ValidationType | None = None
         """The kind of check that this agent runs, if it is one (V2)."""
+
+    def with_delegates(self, placeholder: str, names: Sequence[str]) -> CodeAgent:
+        """A copy that may delegate to `names` in the place of `placeholder`; this one is left as it is."""
+        named = (d for d in self.spec.delegates if d != placeholder)
+        made = copy.copy(self)
+        made.spec = msgspec.structs.replace(self.spec, delegates=tuple(dict.fromkeys([*named, *names])))
+        return made
 
     async def act(self, input: Any, memory: Memory, context: RunContext) -> Any:
         """Run the author's code. Blocking code runs in a thread, with a blocking view of the context."""
@@ -403,8 +419,9 @@ def _check_name(name: str) -> None:
         )
 
 
-def _arguments_struct(function: Callable[..., Any], name: str) -> type[msgspec.Struct]:
-    hints = get_type_hints(function, include_extras=True)
+def _arguments_struct(
+    function: Callable[..., Any], hints: Mapping[str, Any], name: str
+) -> type[msgspec.Struct]:
     fields: list[Any] = []
     for parameter in inspect.signature(function).parameters.values():
         if hints.get(parameter.name) is ToolContext:
@@ -422,15 +439,18 @@ def _arguments_struct(function: Callable[..., Any], name: str) -> type[msgspec.S
     return msgspec.defstruct(f"{name}_arguments", fields, forbid_unknown_fields=True, kw_only=True)
 
 
-def _output_schema(function: Callable[..., Any]) -> dict[str, Any] | None:
-    hint = get_type_hints(function, include_extras=True).get("return")
+_SCALARS = ((str, "string"), (int, "integer"), (float, "number"), (bool, "boolean"))
+
+
+def _output_schema(hints: Mapping[str, Any]) -> dict[str, Any] | None:
+    hint = hints.get("return")
     if hint is None or hint is Any:
         return None
-    return json_schema(hint)
+    plain = next((name for scalar, name in _SCALARS if hint is scalar), "")
+    return {"type": plain} if plain else json_schema(hint)
 
 
-def _context_parameter(function: Callable[..., Any]) -> str:
-    hints = get_type_hints(function)
+def _context_parameter(hints: Mapping[str, Any]) -> str:
     return next((n for n, h in hints.items() if h is ToolContext and n != "return"), "")
 
 

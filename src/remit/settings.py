@@ -43,6 +43,8 @@ class Settings(Struct, frozen=True):
     crash and every effect's intent through power loss; `full` syncs every event (`REMIT_DURABILITY`).
     `model` overrides every default route (`REMIT_MODEL`, `provider:model-id`, e.g. `bedrock:anthropic.claude-...`).
     `fault` names a crash point for tests (`REMIT_FAULT`, `point` or `point:nth`): the process kills itself there.
+    `smtp_url` is the mail server of notifiers (`REMIT_SMTP_URL`, `smtp://user@host:port?from=address`; its password is
+    the secret `smtp_password`). Notifiers reach addresses of private networks unless `REMIT_NOTIFY_PRIVATE=0`.
     """
 
     home: Path
@@ -70,6 +72,8 @@ class Settings(Struct, frozen=True):
     fault: str = ""
     otel: bool = False
     ci: bool = False
+    smtp_url: str = ""
+    notify_private: bool = True
 
 
 def load(
@@ -110,6 +114,8 @@ def load(
         fault=env.get("REMIT_FAULT", ""),
         otel=env.get("REMIT_OTEL", "") == "1" or "OTEL_EXPORTER_OTLP_ENDPOINT" in env,
         ci=env.get("CI") == "true",
+        smtp_url=env.get("REMIT_SMTP_URL", ""),
+        notify_private=env.get("REMIT_NOTIFY_PRIVATE", "1") == "1",
     )
 
 

@@ -23,19 +23,19 @@ SRC = ROOT / "src" / "remit"
 PACKS = ROOT / "packs" / "remit_packs"
 PURE = frozenset(
     """__future__ base64 binascii bisect collections contextlib dataclasses datetime decimal enum functools hashlib
-    hmac inspect itertools json math re string textwrap tomllib types typing urllib zlib""".split()  # noqa: SIM905
+    hmac inspect itertools json math re string textwrap tomllib types typing urllib zlib zoneinfo""".split()  # noqa: SIM905
 )
 STDLIB = frozenset(sys.stdlib_module_names)
 ALLOWED = {
     # An allow-list: a deny-list forgets tomorrow's vendor.
-    "core": PURE | {"msgspec"},
+    "core": PURE | {"msgspec", "cronsim"},  # cron fields to times: pure
     "ports": PURE | {"msgspec"},
     "engine": STDLIB | {"msgspec", "jsonschema_rs"},
     "sdk.py": STDLIB | {"msgspec"},
     "settings.py": STDLIB | {"msgspec"},
     "bootstrap.py": STDLIB,
     "server": STDLIB | {"msgspec", "fastapi", "starlette", "uvicorn"},
-    "cli": STDLIB | {"msgspec", "typer", "click", "rich", "httpx", "uvicorn", "remit_packs"},
+    "cli": STDLIB | {"msgspec", "typer", "click", "rich", "httpx", "uvicorn", "yaml", "remit_packs"},
     "testing": STDLIB | {"msgspec", "pytest", "hypothesis"},
 }
 VENDORS = {
@@ -46,6 +46,7 @@ VENDORS = {
     "telemetry": {"opentelemetry", "msgspec"},
     "blobs": {"boto3", "botocore", "msgspec"},
     "secrets": {"boto3", "botocore", "msgspec"},
+    "notify": {"httpx", "msgspec"},
     "clock": set(),
 }
 

@@ -34,6 +34,10 @@ def test_the_demo_shows_what_it_says_and_can_be_repeated(start: Start, tmp_path:
             "still 1 refund, under one idempotency key",
             "verified by a script without Remit: GOOD",
             "the files differ in amount",
+            "of three rules one holds",
+            "one notification went to the webhook of `desk`",
+            "orders-status version 2 is active",
+            "3 of 3 rules hold",
         ):
             assert part in said
         assert "✗ worker" not in said

@@ -122,3 +122,44 @@ def test_half_of_what_is_left_is_the_share_of_a_child_that_asks_for_nothing() ->
     """A parent always keeps something for itself."""
     part = carve(Budget(max_cost_usd=Decimal(1), max_tokens=7), Usage(), Reservation(), None)
     assert (part.max_cost_usd, part.max_tokens) == (Decimal("0.5"), 4)
+
+
+@given(limits, used, held, st.integers(1, 12))
+def test_children_started_together_get_equal_parts_that_fit(
+    budget: Budget, usage: Usage, holding: Reservation, children: int
+) -> None:
+    """Each gets what each other gets (but for rounding), and the parent stays within its limits with all of them held."""
+    if exceeded(budget, usage, holding, Reservation(children=children)) is not None:
+        return
+    parts: list[Budget] = []
+    for starting in range(children, 0, -1):
+        try:
+            parts.append(carve(budget, usage, holding, None, starting=starting))
+        except BudgetError:
+            return
+        holding = holding.plus(held_for(parts[-1]))
+        assert exceeded(budget, usage, holding, Reservation()) is None
+    for limit, _ in FIELDS:
+        shares = [getattr(part, limit) for part in parts]
+        if shares[0] is not None:
+            small = Decimal("0.00000001") if limit == "max_cost_usd" else 1
+            assert max(shares) - min(shares) <= small
+
+
+def test_nine_children_started_together_get_a_tenth_each() -> None:
+    """What is left is divided by the children of the batch and their parent."""
+    budget, holding = Budget(max_cost_usd=Decimal(1), max_model_calls=1000), Reservation()
+    for starting in range(9, 0, -1):
+        part = carve(budget, Usage(), holding, None, starting=starting)
+        assert (part.max_cost_usd, part.max_model_calls) == (Decimal("0.1"), 100)
+        holding = holding.plus(held_for(part))
+
+
+def test_a_slice_is_never_rounded_beyond_what_is_left() -> None:
+    """Amounts finer than a nano-dollar are left to the parent; less than one is nothing to start a child with."""
+    left = Budget(max_cost_usd=Decimal("0.0000000037"))
+    assert carve(left, Usage(), Reservation(), Budget(max_cost_usd=Decimal(1))).max_cost_usd == Decimal(
+        "0.000000003"
+    )
+    with pytest.raises(BudgetError, match="nothing is left of `max_cost_usd`"):
+        carve(Budget(max_cost_usd=Decimal("0.000000001")), Usage(), Reservation(), None)

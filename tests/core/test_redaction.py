@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import time
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from remit.core.redaction import Redactor
@@ -216,3 +217,44 @@ def test_hostile_texts_take_linear_time(piece: str) -> None:
         took.append(time.perf_counter() - start)
     assert took[1] < max(0.4, took[0] * 40)
     assert took[1] < 4
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "postgresql://ana@db.example.com:5432/shop/orders",
+        "postgresql://ana:${secret:shop_login}@127.0.0.1/shop/orders",
+        "mysql://ana@db.example.com/shop/orders?password=${secret:shop}&ssl=1",
+    ],
+)
+def test_a_location_that_holds_no_secret_stays_as_it_is(location: str) -> None:
+    """The login of a URL is no address of a person, and a placeholder only names a secret."""
+    assert Redactor().text(location) is location
+
+
+def test_a_password_in_a_location_is_hidden() -> None:
+    """Beside a placeholder too."""
+    found = Redactor().text("postgresql://ana:hunter2@db.example.com/shop?token=${secret:shop}")
+    assert "hunter2" not in found
+    assert "${secret:shop}" in found
+
+
+@given(st.binary(min_size=1, max_size=40))
+@example(b"2")
+def test_ids_and_digests_are_nobodys_card(seed: bytes) -> None:
+    """Whatever digits stand in a row there."""
+    digest = hashlib.sha256(seed).hexdigest()
+    for text in (
+        digest,
+        f"sha256:{digest}",
+        hashlib.md5(seed).hexdigest(),
+        f"run_{digest[:26]} and vr_{digest[26:52]}",
+    ):
+        assert Redactor().text(text) is text
+
+
+def test_a_card_beside_an_id_is_still_found() -> None:
+    """Only what lies within the id is let through."""
+    found = Redactor().text(f"run_{'1' * 26} paid 4111 1111 1111 1111 for run_{'2' * 26}")
+    assert "4111" not in found
+    assert "run_" in found

@@ -118,6 +118,21 @@ async def test_a_model_is_asked_for_text_or_for_a_value() -> None:
     assert failed.problem.code == "E622"
 
 
+async def test_a_schema_that_its_author_changes_holds_as_it_is_now() -> None:
+    """An answer is held against the schema of its own question, though the object was met before."""
+    schema: dict[str, Any] = {"type": "object"}
+
+    @agent
+    async def asker(input: Any, memory: Any, context: Any) -> Any:
+        first = await context.ask("n?", output_schema=schema)
+        schema["required"] = ["n"]
+        return [first, await context.ask("n, now?", output_schema=schema)]
+
+    failed = await ran(asker, "{}", "{}")
+    assert failed.problem is not None
+    assert failed.problem.code == "E622"
+
+
 async def test_delegating_gives_a_result() -> None:
     """`delegate` waits for the other agent without a thread and gives its Result."""
     helper = Agent("helper", instructions="Help.")
@@ -298,6 +313,92 @@ async def test_a_parked_branch_waits_for_its_sibling() -> None:
         await approve_all(app)
         assert (await app.runs.view(run_id, "local")).result.result_payload == ["launched", "noted"]
         assert CALLS == ["note", "launch 1"]
+
+
+async def test_branches_of_several_calls_are_replayed_each_in_its_own_order() -> None:
+    """Branches that interleave, one of them parked for a person, go on after the approval without another first call."""
+
+    @tool(risk="L1")
+    async def slow(n: int) -> int:
+        for _ in range(10 - n):  # later branches answer first
+            await asyncio.sleep(0)
+        CALLS.append(f"slow {n}")
+        return n
+
+    @agent(tools=[slow, double, launch])
+    async def forked(input: Any, memory: Any, context: Any) -> Any:
+        async def branch(n: int) -> Any:
+            first = await context.call("slow", n=n)
+            second = await context.call("launch", pad=str(n)) if n == 1 else None
+            inner = await asyncio.gather(*(deep(n * 10 + k) for k in range(2)))
+            return [first, second, inner, await context.call("double", n=n)]
+
+        async def deep(n: int) -> Any:
+            await context.call("double", n=n)
+            return await context.call("slow", n=5) + n
+
+        answers = await asyncio.gather(*(branch(n) for n in range(4)))
+        return [*answers, await context.call("double", n=100)]
+
+    async with app_for_tests(forked) as app:
+        run_id = (await app.run(task(forked))).run_id
+        await approve_all(app)
+        view = await app.runs.view(run_id, "local")
+        assert view.result is not None
+        assert view.result.result_payload == [
+            *([n, "launched" if n == 1 else None, [n * 10 + 5, n * 10 + 6], 2 * n] for n in range(4)),
+            200,
+        ]
+        assert sorted(CALLS) == sorted(
+            [f"slow {n}" for n in range(4)]
+            + ["launch 1", "double 100"]
+            + ["slow 5"] * 8
+            + [f"double {n}" for n in range(4)]
+            + [f"double {n * 10 + k}" for n in range(4) for k in range(2)]
+        )
+        names = {s.step for s in view.steps}
+        assert {"s0", "s1", "s2", "s3", "s4", "s1.1", "s1.2", "s1.2.1", "s1.3", "s1.3.1", "s1.4"} <= names
+
+
+async def test_a_task_in_the_background_does_not_renumber_what_goes_on_in_front() -> None:
+    """Calls of the agent itself and of a task it started keep their names when recorded answers come at once."""
+
+    @agent(tools=[double, launch])
+    async def busy(input: Any, memory: Any, context: Any) -> Any:
+        async def behind() -> Any:
+            return [await context.call("double", n=n) for n in (10, 11, 12)]
+
+        task = asyncio.create_task(behind())
+        front = [await context.call("double", n=n) for n in (1, 2)]
+        return [front, await context.call("launch"), await task]
+
+    async with app_for_tests(busy) as app:
+        run_id = (await app.run(task(busy))).run_id
+        await approve_all(app)
+        view = await app.runs.view(run_id, "local")
+        assert view.result is not None
+        assert view.result.result_payload == [[2, 4], "launched", [20, 22, 24]]
+        assert {s.step for s in view.steps} == {"s0", "s1", "s1.1", "s1.2", "s2", "s3"}
+
+
+async def each_a_task(input: Any, memory: Any, context: Any) -> Any:
+    """Calls one after another, each within a time limit and so in a task of its own."""
+    return [await asyncio.wait_for(context.call("double", n=n), 5) for n in range(3)]
+
+
+def in_a_thread(input: Any, memory: Any, context: Any) -> Any:
+    """Blocking calls one after another."""
+    return [context.call("double", n=n) for n in range(3)]
+
+
+@pytest.mark.parametrize("act", [each_a_task, in_a_thread], ids=lambda a: a.__name__)
+async def test_one_call_after_another_is_numbered_from_zero(act: Any) -> None:
+    """Sequential agents have the steps `s0`, `s1` ..., also where each call is a task of its own."""
+    made = agent(name="counter", tools=[double])(act)
+    async with app_for_tests(made) as app:
+        run_id = (await app.run(task(made))).run_id
+        view = await app.runs.view(run_id, "local")
+        assert [s.step for s in view.steps] == ["s0", "s1", "s2"]
 
 
 async def test_cancelling_a_blocking_agent_that_asks_a_model_leaves_nothing_behind() -> None:

@@ -58,6 +58,37 @@ async def test_a_run_that_always_fails_is_set_aside_with_its_cause_and_others_pr
         assert checked.run.waiting_on[0].startswith("approval:"), "redriven, it goes on as its profile says"
 
 
+async def test_signals_that_wait_do_not_keep_a_run_from_being_set_aside() -> None:
+    """A request that came before is journaled with the parking, and obeyed when an operator resumes the run."""
+    clock, ledger = FakeClock(), Ledger()
+    async with app_for_tests(ledger.agent(3), clock=clock) as app:
+        run_id = await app.runs.submit(task("charger", "bad", policy_profile="strict"))
+        profile = app.policy.profile
+
+        def removed(name: str) -> Any:
+            if name == "strict":
+                raise ConfigError("there is no profile `strict`", code="E220")
+            return profile(name)
+
+        await app.runs.cancel(run_id, TENANT, PAT, "no longer wanted")
+        app.policy.profile = removed  # type: ignore[method-assign]
+        await let_it_fail(app, clock)
+        head = await app.store.head(run_id)
+        assert head is not None
+        assert (head.status, head.inbox) == ("waiting", 0)
+        seq = head.seq
+        await let_it_fail(app, clock)
+        assert (await app.runs.view(run_id, TENANT)).seq == seq, "set aside, it costs nothing"
+        app.policy.profile = profile  # type: ignore[method-assign]
+        await app.runs.resume(run_id, TENANT, PAT)
+        await let_it_fail(app, clock, 2)
+        checked = await check_invariants(app, run_id)
+        assert checked.run.finished is not None
+        assert checked.run.finished.problem is not None
+        assert checked.run.finished.problem.code == "E520"
+        assert not ledger.entries
+
+
 async def test_a_journal_that_cannot_be_read_is_set_aside_and_others_progress() -> None:
     """A damaged event stops its own run only."""
     clock, ledger = FakeClock(), Ledger()

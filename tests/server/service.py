@@ -11,6 +11,7 @@ from pathlib import Path
 
 from remit import Pack, agent, open_app, tool
 from remit.bootstrap import App
+from remit.sdk import ValidationType
 from remit.server.app import serve
 from remit.settings import Settings
 
@@ -62,13 +63,46 @@ def pack(home: Path) -> Pack:
         paid = await context.delegate("payer", "pay", input={"amount": 7})
         return {"payer": paid.result_payload}
 
-    return Pack("service", agents=[echo, payer, sloth, broken, chief])
+    @agent
+    async def counting(input, memory, context):
+        """Finds that everything is in order."""
+        return {"status": "PASSED"}
+
+    counting.validation_type = ValidationType("row_counts", "Counts agree.", "counting", COUNTS)
+
+    @agent
+    async def validate(input, memory, context):
+        """Says what it was asked to check."""
+        return {"checked": input}
+
+    return Pack("service", agents=[echo, payer, sloth, broken, chief, counting, validate])
+
+
+COUNTS = {
+    "type": "object",
+    "properties": {
+        "source_table": {"type": "string", "format": "table"},
+        "threshold_percent": {"type": "number"},
+    },
+    "required": ["source_table"],
+    "additionalProperties": False,
+}
 
 
 def app_in(home: Path) -> App:
     """The app whose data is in `home`."""
-    settings = Settings(home=home, store=f"sqlite:///{home / 'remit.db'}", lease_ttl_s=1.0)
+    store = f"sqlite:///{home / 'remit.db'}"
+    settings = Settings(home=home, store=store, lease_ttl_s=1.0, policies=(str(profiles(home)),))
     return open_app(settings, packs=[pack(home)])
+
+
+def profiles(home: Path) -> Path:
+    """The policy profile that validations run under."""
+    folder = home / "policies" / "validation"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "profile.toml").write_text('name = "validation"\nextends = "default"\n')
+    (folder / "policy.cedar").write_text("")
+    return folder
 
 
 async def main(home: Path, port: int) -> None:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from remit.core.validation import ValidationRun
 from remit.server.app import routes
 from remit.server.auth import ROLE_SCOPES
 
@@ -17,6 +18,12 @@ OPERATIONS = {
     for method, found in methods.items()
 }
 
+RULE = {
+    "table_id": "auth-orders",
+    "validation_type": "row_counts",
+    "parameters": {"source_table": "auth-orders"},
+    "reason": "x",
+}
 BODIES = {
     "invokeAgents": {"task": "x", "agents": ["echo"]},
     "approveTask": {"decision": "reject"},
@@ -24,16 +31,75 @@ BODIES = {
     "cancelRun": {"reason": "x"},
     "decideApproval": {"kind": "reject"},
     "answerApproval": {"text": "x"},
+    "putDefinition": {"spec": {"text": "hi"}, "reason": "x"},
+    "draftDefinition": {"spec": {"text": "hi"}, "reason": "x"},
+    "promoteDefinition": {"version": 1, "reason": "x"},
+    "rollbackDefinition": {"version": 1, "reason": "x"},
+    "archiveDefinition": {"reason": "x"},
+    "enableDefinition": {"reason": "x"},
+    "disableDefinition": {"reason": "x"},
+    "setAlias": {"version": 1, "reason": "x"},
+    "putTable": {"location": "orders.parquet", "owner": "auth-owner"},
+    "putValidationType": {"description": "x", "agent": "counting", "parameters": {"type": "object"}},
+    "createValidation": {"config_id": "auth-rule", **RULE},
+    "editValidation": RULE,
+    "draftValidation": RULE,
+    "promoteValidation": {"version": 1, "reason": "x"},
+    "rollbackValidation": {"version": 1, "reason": "x"},
+    "enableValidation": {"reason": "x"},
+    "disableValidation": {"reason": "x"},
+    "putSchedule": {"expression": "weekly", "agent": "echo"},
+    "putNotifier": {"channel": "webhook", "target": "http://127.0.0.1:1/"},
+    "muteNotifier": {"seconds": 0},
+}
+
+PARAMETERS = {
+    "diffVersions": {"a": 1, "b": 1},
+    "diffValidations": {"a": 1, "b": 1},
+    "deleteValidation": {"reason": "x"},
 }
 
 GUARDED = sorted(name for name, (_, _, scope) in OPERATIONS.items() if scope != "public")
-WITH_ID = sorted(name for name in GUARDED if "{" in OPERATIONS[name][1])
-WITHOUT_SCOPE = {"read": None, "run": "bob", "decide": "ana", "audit": "ana"}
+MAKES_ITS_OWN = {
+    "putDefinition",
+    "draftDefinition",
+    "putTable",
+    "putValidationType",
+    "draftValidation",
+    "putSchedule",
+    "putNotifier",
+}
+"""Operations on a name that need not exist: another tenant gets its own."""
+
+WITH_ID = sorted(name for name in GUARDED if "{" in OPERATIONS[name][1] and name not in MAKES_ITS_OWN)
+WITHOUT_SCOPE = {"read": None, "run": "bob", "decide": "ana", "audit": "ana", "edit": "ana"}
 
 
 @pytest.fixture(scope="module")
 def ids(shared, until):
-    """A task of tenant acme that waits for an approval."""
+    """A task of tenant acme that waits for an approval, and a definition of acme's."""
+    with shared.client("adam") as adam:
+        made = adam.put("/api/v1/definitions/prompt/auth-greeting", json=BODIES["putDefinition"])
+        assert made.status_code == 201, made.text
+        for path, name in (
+            ("/tables/auth-orders", "putTable"),
+            ("/validation-types/auth-type", "putValidationType"),
+        ):
+            made = adam.put(f"/api/v1{path}", json=BODIES[name])
+            assert made.status_code == 201, made.text
+        made = adam.post("/api/v1/validations", json=BODIES["createValidation"])
+        assert made.status_code == 201, made.text
+    line = ValidationRun(
+        "auth-vr", "auth-orders", "auth-rule", 1, "row_counts", "PASSED", {}, "api", 1_800_000_000_000
+    )
+    shared.run(shared.app.validation_runs.record("acme", line))
+    for path in ("schedules/auth-weekly", "notifiers/auth-team"):
+        with shared.client("adam") as adam:
+            name = "putSchedule" if "schedule" in path else "putNotifier"
+            adam.put(f"/api/v1/{path}", json=BODIES[name]).raise_for_status()
+    bad = ValidationRun("auth-bad", "auth-orders", "auth-rule", 1, "row_counts", "FAILED", {}, "api", 1)
+    shared.run(shared.app.validation_runs.record("acme", bad))
+    (planned,) = shared.run(shared.app.notifications.plan("acme", ["auth-bad"]))
     with shared.client("ana") as ana:
         ana.post(
             "/api/v1/agents/invoke",
@@ -48,6 +114,17 @@ def ids(shared, until):
         "task_id": "auth-wait",
         "run_id": page["run_id"],
         "approval_id": page["approvals"][0]["approval_id"],
+        "kind": "prompt",
+        "name": "auth-greeting",
+        "alias": "stable",
+        "table_id": "auth-orders",
+        "validation_type": "auth-type",
+        "config_id": "auth-rule",
+        "validation_run": "auth-vr",
+        "owner": "auth-owner",
+        "schedule_id": "auth-weekly",
+        "notifier_id": "auth-team",
+        "notification_id": planned["notification_id"],
     }
 
 
@@ -56,6 +133,7 @@ def call(client, name, ids, **options):
     method, path, _ = OPERATIONS[name]
     if name in BODIES:
         options.setdefault("json", BODIES[name])
+    options.setdefault("params", PARAMETERS.get(name))
     return client.request(method, re.sub(r"{(\w+)}", lambda m: ids[m[1]], path), **options)
 
 
@@ -111,7 +189,21 @@ def test_a_revoked_key_stops_working_at_once(shared):
 @pytest.mark.parametrize("name", WITH_ID)
 def test_another_tenants_ids_look_unknown(shared, ids, name):
     """The answer to another tenant's id is, but for the id, the answer to one that never existed."""
-    unknown = {"task_id": "never-was", "run_id": "run_" + "0" * 26, "approval_id": "apr_" + "0" * 26}
+    unknown = {
+        **ids,
+        "task_id": "never-was",
+        "run_id": "run_" + "0" * 26,
+        "approval_id": "apr_" + "0" * 26,
+        "name": "never-was-either",
+        "table_id": "no-table",
+        "validation_type": "no-type",
+        "config_id": "no-rule",
+        "validation_run": "no-run",
+        "owner": "nobody",
+        "schedule_id": "no-schedule",
+        "notifier_id": "no-notifier",
+        "notification_id": "no-notification",
+    }
     with shared.client("zoe") as zoe:
         theirs, nobodys = call(zoe, name, ids), call(zoe, name, unknown)
         assert theirs.status_code == nobodys.status_code == 404
@@ -127,6 +219,21 @@ def test_lists_show_only_the_tenants_own(shared, ids):
     with shared.client("zoe") as zoe:
         assert zoe.get("/api/v1/runs").json()["items"] == []
         assert zoe.get("/api/v1/approvals", params={"status": ""}).json()["items"] == []
+        assert zoe.get("/api/v1/definitions").json()["items"] == []
+        assert zoe.get("/api/v1/definitions/changes").json()["items"] == []
+        for noun in (
+            "tables",
+            "validations",
+            "validation-runs",
+            "schedules",
+            "notifiers",
+            "notifications",
+        ):
+            assert zoe.get(f"/api/v1/{noun}").json()["items"] == []
+        types = zoe.get("/api/v1/validation-types").json()["items"]
+        assert [t["validation_type"] for t in types] == ["row_counts"]
+        card = zoe.get("/api/v1/scorecards").json()
+        assert (card["tables"], card["owners"]) == ([], [])
 
 
 @pytest.mark.parametrize("name", [n for n in GUARDED if OPERATIONS[n][2] != "read"])
@@ -157,6 +264,14 @@ def test_the_owner_may_do_everything(shared, ids, until):
         assert call(adam, "answerApproval", ids).status_code == 200
         assert call(adam, "approveTask", {**ids}).status_code == 200
         assert call(adam, "cancelRun", ids).status_code == 202
+        for name in ("putDefinition", "draftDefinition", "setAlias", "disableDefinition", "enableDefinition"):
+            assert call(adam, name, ids).status_code in (200, 201), name
+        for name, version in (("promoteDefinition", 3), ("rollbackDefinition", 1)):
+            asked = call(adam, name, ids, json={**BODIES[name], "version": version})
+            assert asked.status_code == 200, asked.text
+        assert call(adam, "archiveDefinition", ids).status_code == 200
+        asked = call(adam, "rollbackDefinition", ids)
+        assert asked.status_code == 200, asked.text
 
 
 @pytest.mark.parametrize(
@@ -190,7 +305,7 @@ def test_every_operation_names_its_scope_and_refusals():
     for name in GUARDED:
         method, path, scope = OPERATIONS[name]
         found = DOCUMENT["paths"][path][method]
-        assert scope in {"read", "run", "decide", "audit"}, name
+        assert scope in {"read", "run", "decide", "audit", "edit"}, name
         assert {"401", "403", "500"} <= set(found["responses"]), name
         assert found["security"], name
     assert {n for n in OPERATIONS if n not in GUARDED} == {"health", "ready", "metrics"}

@@ -92,7 +92,7 @@ def test_agents_are_paged_by_name(shared):
             seen += [agent["name"] for agent in page["items"]]
             if not (cursor := page["cursor"]):
                 break
-        assert seen == ["broken", "chief", "echo", "payer", "sloth"]
+        assert seen == ["broken", "chief", "counting", "echo", "payer", "sloth", "validate"]
 
 
 def test_events_are_paged_as_json(shared, until):

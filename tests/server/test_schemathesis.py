@@ -13,6 +13,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from remit.core.validation import ValidationRun
 from remit.server.app import routes
 
 pytestmark = pytest.mark.slow
@@ -47,7 +48,36 @@ def ids(shared, until):
         page = until(
             lambda: (p := ana.get("/api/v1/agents/status/fuzzed").json())["status"] == "needs_approval" and p
         )
-    return {"task_id": "fuzzed", "run_id": page["run_id"], "approval_id": page["approvals"][0]["approval_id"]}
+    with shared.client("adam") as adam:
+        body = {"spec": {"text": "hi"}, "reason": "x"}
+        adam.put("/api/v1/definitions/prompt/fuzzed", json=body).raise_for_status()
+        adam.put("/api/v1/tables/fuzzed", json={"location": "f.csv", "owner": "fuzzed"}).raise_for_status()
+        body = {"validation_type": "row_counts", "parameters": {"source_table": "fuzzed"}, "reason": "x"}
+        body = {**body, "config_id": "fuzzed", "table_id": "fuzzed"}
+        adam.post("/api/v1/validations", json=body).raise_for_status()
+        body = {"expression": "weekly", "agent": "echo"}
+        adam.put("/api/v1/schedules/fuzzed", json=body).raise_for_status()
+        body = {"channel": "webhook", "target": "http://127.0.0.1:1/"}
+        adam.put("/api/v1/notifiers/fuzzed", json=body).raise_for_status()
+    line = ValidationRun(
+        "fuzzed", "fuzzed", "fuzzed", 1, "row_counts", "PASSED", {}, "api", 1_800_000_000_000
+    )
+    shared.run(shared.app.validation_runs.record("acme", line))
+    return {
+        "task_id": "fuzzed",
+        "run_id": page["run_id"],
+        "approval_id": page["approvals"][0]["approval_id"],
+        "kind": "prompt",
+        "name": "fuzzed",
+        "alias": "active",
+        "table_id": "fuzzed",
+        "config_id": "fuzzed",
+        "validation_run": "fuzzed",
+        "validation_type": "row_counts",
+        "owner": "fuzzed",
+        "schedule_id": "fuzzed",
+        "notifier_id": "fuzzed",
+    }
 
 
 def send(case, shared):
@@ -71,7 +101,9 @@ def test_whatever_is_sent_is_answered_as_documented(case, shared):
 @bounded
 def test_whatever_is_sent_about_real_things_is_answered_as_documented(case, shared, ids):
     """The ids exist and the agents are real; everything else is made up."""
-    case.path_parameters = {name: ids[name] for name in case.path_parameters or {}}
+    case.path_parameters = {
+        name: ids.get(name, given) for name, given in (case.path_parameters or {}).items()
+    }
     if isinstance(case.body, dict):
         real = {"agent": "echo", "agents": ["echo"], "policy_profile": "default"}
         case.body = {

@@ -24,14 +24,22 @@ def agree(source: Kind, target: Kind, decimals: int | None = None) -> Agreement 
     for kind in (source, target):
         if kind.family == "other":
             return f"type `{kind.name}` is not covered by colhash/1"
+    source, target = _as_number(source, target), _as_number(target, source)
     common = _common(source, target, decimals)
     if isinstance(common, str):
         return common
     return Agreement(_stored(source, common), _stored(target, common), common)
 
 
+def _as_number(kind: Kind, other: Kind) -> Kind:
+    """A `tinyint(1)` of MySQL is a truth value, unless it stands against a number."""
+    if kind.name.startswith("tinyint(1)") and other.family == "number":
+        return replace(kind, family="number")
+    return kind
+
+
 def _common(source: Kind, target: Kind, decimals: int | None) -> Kind | str:
-    """A CSV side takes the type of the other side; two typed sides must be of one family."""
+    """A side that is text (CSV, JSON) takes the type of the other side; two typed sides must be of one family."""
     families = {source.family, target.family}
     if "float" in families and (families <= set(_NUMBERS) or source.text != target.text):
         return _rounded(source, target, decimals)

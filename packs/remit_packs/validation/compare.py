@@ -1,4 +1,4 @@
-"""The `compare` agent: do two files hold the same rows? Plain Python, no model; every read goes through the gateway."""
+"""The `compare` agent: do two tables hold the same rows? Plain Python, no model; every read goes through the gateway."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from msgspec import Struct, ValidationError, convert, to_builtins
 from remit.sdk import CodeAgent, Memory, RunContext, ToolError, agent
 from remit_packs.validation.agreement import Agreement, agree
 from remit_packs.validation.canonical import HashFunction
-from remit_packs.validation.files import Column
+from remit_packs.validation.engines.base import Column, Wanted
 from remit_packs.validation.tools import (
     ColumnDigest,
-    Digests,
-    Wanted,
+    TableDigests,
     count_rows,
-    describe_columns,
+    describe_source,
     hash_columns,
     sample_differences,
 )
@@ -60,7 +59,7 @@ class Counts(Struct, frozen=True):
 
 
 async def act(input: Any, memory: Memory, context: RunContext) -> dict[str, Any]:
-    """Compare two files and say PASSED, FAILED or ERROR with the evidence."""
+    """Compare two tables and say PASSED, FAILED or ERROR with the evidence."""
     del memory
     try:
         wanted = understand(input)
@@ -75,8 +74,8 @@ async def act(input: Any, memory: Memory, context: RunContext) -> dict[str, Any]
 compare: CodeAgent = agent(
     act,
     name="compare",
-    description="Compares two CSV or Parquet files: number of rows, and the hash of every column.",
-    tools=[count_rows, describe_columns, hash_columns, sample_differences],
+    description="Compares two tables wherever they are: number of rows, and the hash of every column.",
+    tools=[count_rows, describe_source, hash_columns, sample_differences],
 )
 
 
@@ -116,21 +115,21 @@ def _from_text(text: str) -> Any:
             raise ValueError(f"the input is not JSON: {error}") from error
     words = shlex.split(text)
     if len(words) != 2:
-        raise ValueError('give {"source": PATH, "target": PATH}, or the two paths')
+        raise ValueError('give {"source": TABLE, "target": TABLE}, or the two in a row')
     return {"source": words[0], "target": words[1]}
 
 
 async def _compare(wanted: Comparison, context: RunContext) -> dict[str, Any]:
     source_count, target_count, source_columns, target_columns = await context.call_many(
         [
-            ("count_rows", {"path": wanted.source}),
-            ("count_rows", {"path": wanted.target}),
-            ("describe_columns", {"path": wanted.source}),
-            ("describe_columns", {"path": wanted.target}),
+            ("count_rows", {"source": wanted.source}),
+            ("count_rows", {"source": wanted.target}),
+            ("describe_source", {"source": wanted.source}),
+            ("describe_source", {"source": wanted.target}),
         ]
     )
-    left = {c.name: c for c in convert(source_columns, list[Column])}
-    right = {c.name: c for c in convert(target_columns, list[Column])}
+    left = {c.name: c for c in convert(source_columns["columns"], list[Column])}
+    right = {c.name: c for c in convert(target_columns["columns"], list[Column])}
     names = wanted.columns or list(dict.fromkeys([*left, *right]))
     missing = {
         "missing_in_source": [n for n in names if n not in left],
@@ -157,24 +156,24 @@ async def _compare(wanted: Comparison, context: RunContext) -> dict[str, Any]:
 
 async def _hashes(
     wanted: Comparison, usable: dict[str, Agreement], context: RunContext
-) -> tuple[Digests, Digests]:
+) -> tuple[TableDigests, TableDigests]:
     if not usable:
-        return Digests([]), Digests([])
+        return TableDigests(0, []), TableDigests(0, [])
     source, target = _wanted(usable)
     algorithm = wanted.hash_function
     answers = await context.call_many(
         [
             (
                 "hash_columns",
-                {"path": wanted.source, "columns": to_builtins(source), "hash_function": algorithm},
+                {"source": wanted.source, "columns": to_builtins(source), "hash_function": algorithm},
             ),
             (
                 "hash_columns",
-                {"path": wanted.target, "columns": to_builtins(target), "hash_function": algorithm},
+                {"source": wanted.target, "columns": to_builtins(target), "hash_function": algorithm},
             ),
         ]
     )
-    return convert(answers[0], Digests), convert(answers[1], Digests)
+    return convert(answers[0], TableDigests), convert(answers[1], TableDigests)
 
 
 def _wanted(usable: dict[str, Agreement]) -> tuple[list[Wanted], list[Wanted]]:
@@ -201,7 +200,7 @@ async def _differences(
     return answer
 
 
-def _outcome(name: str, agreement: Agreement | str, hashes: tuple[Digests, Digests]) -> Outcome:
+def _outcome(name: str, agreement: Agreement | str, hashes: tuple[TableDigests, TableDigests]) -> Outcome:
     if isinstance(agreement, str):
         return Outcome(name, "", "", None, agreement)
     source, target = (_digest(side, name) for side in hashes)
@@ -210,13 +209,13 @@ def _outcome(name: str, agreement: Agreement | str, hashes: tuple[Digests, Diges
     return Outcome(name, source.hash, target.hash, source.hash == target.hash)
 
 
-def _digest(side: Digests, name: str) -> ColumnDigest:
+def _digest(side: TableDigests, name: str) -> ColumnDigest:
     return next(c for c in side.columns if c.name == name)
 
 
-def _rows_match(hashes: tuple[Digests, Digests]) -> bool | None:
+def _rows_match(hashes: tuple[TableDigests, TableDigests]) -> bool | None:
     source, target = hashes
-    return source.rows_hash == target.rows_hash if source.rows_hash and target.rows_hash else None
+    return source.row_hash == target.row_hash if source.row_hash and target.row_hash else None
 
 
 def _verdict(payload: dict[str, Any], counts: Counts, columns: list[Outcome]) -> tuple[Status, str]:

@@ -1,32 +1,33 @@
-"""The tools of the comparison. All only read, and only local files."""
+"""The tools behind every check. All only read, and answer with counts, hashes and names: rows stay where they are."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
-import duckdb
-from msgspec import Struct, field
+from msgspec import Struct, to_builtins
 
-from remit.sdk import tool
-from remit_packs.validation.canonical import (
-    Digest,
-    HashFunction,
-    Kind,
-    aggregates,
-    canonical,
-    digests,
-    quote,
-    row_text,
-)
-from remit_packs.validation.files import Column, File, columns_of, local_file, session
+from remit.sdk import NotFoundError, Table, ToolContext, tool
+from remit_packs.validation.canonical import HashFunction
+from remit_packs.validation.engines.base import Column, Engine, Filter, Measure, Wanted
+from remit_packs.validation.engines.errors import SourceError, absent, not_a_query
+from remit_packs.validation.engines.files import format_of
+from remit_packs.validation.sources import locate, open_engine
+
+T = TypeVar("T")
+MAX_ROWS = 1000
+"""The most rows that `run_query` answers."""
 
 
-class Wanted(Struct, frozen=True):
-    """A column to hash: how it is stored, and the type both sides agreed on."""
+class Description(Struct, frozen=True):
+    """What `describe_source` answers: the engine, where the table is, and its columns in order."""
 
-    name: str
-    stored: Kind
-    common: Kind
+    source: str
+    location: str
+    format: str
+    columns: list[Column]
 
 
 class ColumnDigest(Struct, frozen=True):
@@ -38,118 +39,151 @@ class ColumnDigest(Struct, frozen=True):
     note: str = ""
 
 
-class Digests(Struct, frozen=True):
-    """What `hash_columns` answers. `rows_hash` is over whole rows, and empty when a column has no digest."""
+class TableDigests(Struct, frozen=True):
+    """What `hash_columns` answers. `row_hash` is over whole rows, and empty when a column has no digest."""
 
+    rows: int
     columns: list[ColumnDigest]
-    rows_hash: str = ""
+    row_hash: str = ""
+
+
+class Rows(Struct, frozen=True):
+    """A small answer. `truncated` says that there were more rows."""
+
+    rows: list[list[Any]]
+    truncated: bool = False
+
+
+async def resolved(source: str, context: ToolContext) -> Table:
+    """A registered table by its id, or a location. Raises SourceError when it is neither."""
+    if "://" in source or "::" in source or "/" in source or format_of(source) or context.platform is None:
+        return locate(source)
+    try:
+        return await context.platform.table(source)
+    except NotFoundError:
+        found = await asyncio.to_thread(Path(source).exists)
+    if not found:
+        raise absent(source, "no table with this id is registered, and it is no file")
+    return locate(source)
+
+
+async def asked(source: str, context: ToolContext, question: Callable[[Engine], T]) -> T:
+    """Open a source, ask it, and let it go, off the event loop. Raises SourceError."""
+    table = await resolved(source, context)
+
+    def ask() -> T:
+        with open_engine(table, context.secrets) as engine:
+            return question(engine)
+
+    return await asyncio.to_thread(ask)
+
+
+@tool(timeout_s=3600)
+async def count_rows(source: str, context: ToolContext, filters: list[Filter] = []) -> int:  # noqa: B006
+    """The number of rows of a registered table or a location that fit all filters."""
+    return await asked(source, context, lambda engine: engine.count(filters))
+
+
+@tool(timeout_s=3600, max_output_bytes=4_000_000)
+async def describe_source(source: str, context: ToolContext) -> Description:
+    """The columns of a registered table or a location with their types; of CSV and JSON what all the text looks like."""
+    table = await resolved(source, context)
+    columns = await asked(source, context, lambda engine: engine.columns())
+    return Description(table.source, table.location, table.format, columns)
+
+
+@tool(timeout_s=3600, max_output_bytes=4_000_000)
+async def hash_columns(
+    source: str,
+    columns: list[Wanted],
+    context: ToolContext,
+    hash_function: HashFunction = "md5",
+    filters: list[Filter] = [],  # noqa: B006
+) -> TableDigests:
+    """The colhash/1 digest of each column, and of all rows. A value that does not fit its type is noted, not skipped."""
+    return await asked(source, context, lambda engine: hashed(engine, columns, hash_function, filters))
+
+
+def hashed(
+    engine: Engine, columns: Sequence[Wanted], algorithm: HashFunction, filters: Sequence[Filter] = ()
+) -> TableDigests:
+    """The digests in one pass; if a value does not fit, each column for itself, so that the others still have one."""
+    try:
+        found = engine.digests(columns, algorithm, filters)
+    except SourceError as error:
+        if error.code not in ("E567", "E568", "E573"):
+            raise
+        apart = [_alone(engine, column, algorithm, filters) for column in columns]
+        return TableDigests(engine.count(filters), apart)
+    named = [ColumnDigest(c.name, d.hash, d.nulls) for c, d in zip(columns, found.columns, strict=True)]
+    return TableDigests(found.rows, named, found.row.hash)
+
+
+def _alone(
+    engine: Engine, column: Wanted, algorithm: HashFunction, filters: Sequence[Filter]
+) -> ColumnDigest:
+    try:
+        found = engine.digests([column], algorithm, filters).columns[0]
+    except SourceError as error:
+        return ColumnDigest(column.name, "", 0, error.message)
+    return ColumnDigest(column.name, found.hash, found.nulls)
+
+
+@tool(timeout_s=3600, max_output_bytes=1_000_000)
+async def measure(
+    source: str,
+    measures: list[Measure],
+    context: ToolContext,
+    filters: list[Filter] = [],  # noqa: B006
+) -> Any:
+    """Aggregates (count, nulls, distinct, min, max, sum, avg, ...) in order, computed where the table is, in one pass."""
+    found = await asked(source, context, lambda engine: engine.measures(measures, filters))
+    return to_builtins(found)
+
+
+@tool(timeout_s=3600, sensitivity="private", trust="untrusted", max_output_bytes=1_000_000)
+async def run_query(source: str, sql: str, context: ToolContext) -> Rows:
+    """The answer of one SELECT in the dialect of the source's engine, read-only; `{table}` stands for the table."""
+
+    def answer(engine: Engine) -> Rows:
+        query = sql.replace("{table}", engine.relation())
+        found: list[list[Any]] = []
+        for batch in engine.stream(query, MAX_ROWS + 1):
+            found += [list(row) for row in batch]
+            if len(found) > MAX_ROWS:
+                break
+        return Rows(to_builtins(found[:MAX_ROWS]), len(found) > MAX_ROWS)
+
+    if not sql.strip():
+        raise not_a_query("it is empty")
+    return await asked(source, context, answer)
 
 
 class Sample(Struct, frozen=True):
     """Rows that differ: their keys and the canonical texts on both sides."""
 
     differing: int
-    rows: list[dict[str, Any]] = field(default_factory=list)
-
-
-@tool(timeout_s=600)
-def count_rows(path: str) -> int:
-    """The number of rows in a local CSV, TSV or Parquet file."""
-    file = local_file(path)
-    with session(path) as connection:
-        row = connection.execute(f"SELECT count(*) FROM {file.relation()}").fetchone()
-    return int(row[0]) if row else 0
-
-
-@tool(timeout_s=600)
-def describe_columns(path: str) -> list[Column]:
-    """The columns of a local file with their types; of CSV what the text of all rows looks like."""
-    file = local_file(path)
-    with session(path) as connection:
-        return columns_of(connection, file)
-
-
-@tool(timeout_s=3600)
-def hash_columns(path: str, columns: list[Wanted], hash_function: HashFunction = "md5") -> Digests:
-    """The colhash/1 digest of each column, and of all rows. A value that does not fit its type is noted, not skipped."""
-    file = local_file(path)
-    relation = file.relation(texts(columns))
-    with session(path) as connection:
-        try:
-            return _hashed(connection, relation, columns, hash_function)
-        except duckdb.Error:
-            return Digests([_alone(connection, file, column, hash_function) for column in columns])
-
-
-def texts(columns: list[Wanted]) -> list[str]:
-    """The columns that a CSV file has to give as text."""
-    return [column.name for column in columns if column.stored.text]
-
-
-def _hashed(
-    connection: duckdb.DuckDBPyConnection, relation: str, columns: list[Wanted], algorithm: HashFunction
-) -> Digests:
-    """All columns and the rows in one pass."""
-    values = [canonical(c.name, c.stored, c.common) for c in columns]
-    names = [quote(f"c{i}") for i in range(len(columns))]
-    inner = ", ".join(f"{value} AS {name}" for value, name in zip(values, names, strict=True))
-    query = aggregates([*names, row_text(names)], f"(SELECT {inner} FROM {relation})", algorithm)
-    row = connection.execute(query).fetchone() or ()
-    *found, rows = digests(row, len(columns) + 1, algorithm)
-    return Digests([_named(c, d) for c, d in zip(columns, found, strict=True)], rows.hash)
-
-
-def _alone(
-    connection: duckdb.DuckDBPyConnection, file: File, column: Wanted, algorithm: HashFunction
-) -> ColumnDigest:
-    try:
-        return _hashed(connection, file.relation(texts([column])), [column], algorithm).columns[0]
-    except duckdb.Error as error:
-        return ColumnDigest(column.name, "", 0, str(error).strip().splitlines()[0])
-
-
-def _named(column: Wanted, digest: Digest) -> ColumnDigest:
-    return ColumnDigest(column.name, digest.hash, digest.nulls)
+    rows: list[dict[str, Any]]
 
 
 @tool(timeout_s=3600, sensitivity="private", trust="untrusted")
-def sample_differences(
+async def sample_differences(
     source: str,
     target: str,
     key: str,
     source_columns: list[Wanted],
     target_columns: list[Wanted],
+    context: ToolContext,
     limit: int = 5,
 ) -> Sample:
     """The first rows, by key, that are missing on one side or differ in a column."""
-    left, right = local_file(source), local_file(target)
-    with session(source) as connection:
-        query = _joined(_side(left, source_columns), _side(right, target_columns), key, source_columns)
-        count = connection.execute(f"SELECT count(*) FROM ({query})").fetchone()
-        rows = connection.execute(f"{query} ORDER BY key LIMIT {max(1, min(limit, 100))}")
-        names = [d[0] for d in rows.description or ()]
-        found = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
-    return Sample(int(count[0]) if count else 0, [_row(row, key, source_columns) for row in found])
+    left, right = await resolved(source, context), await resolved(target, context)
 
+    def compare() -> Sample:
+        from remit_packs.validation.sample import differing
 
-def _side(file: File, columns: list[Wanted]) -> str:
-    inner = ", ".join(f"{canonical(c.name, c.stored, c.common)} AS {quote(c.name)}" for c in columns)
-    return f"(SELECT {inner} FROM {file.relation(texts(columns))})"
+        with open_engine(left, context.secrets) as a, open_engine(right, context.secrets) as b:
+            total, rows = differing(a, source_columns, b, target_columns, key, max(1, min(limit, 100)))
+        return Sample(total, rows)
 
-
-def _joined(source: str, target: str, key: str, columns: list[Wanted]) -> str:
-    values = ", ".join(
-        f"s.{quote(c.name)} AS {quote('s' + str(i))}, t.{quote(c.name)} AS {quote('t' + str(i))}"
-        for i, c in enumerate(columns)
-    )
-    differ = " OR ".join(f"s.{quote(c.name)} IS DISTINCT FROM t.{quote(c.name)}" for c in columns)
-    k = quote(key)
-    return f"SELECT coalesce(s.{k}, t.{k}) AS key, {values} FROM {source} s FULL JOIN {target} t ON s.{k} = t.{k} WHERE {differ}"
-
-
-def _row(row: dict[str, Any], key: str, columns: list[Wanted]) -> dict[str, Any]:
-    sides = [(c.name, row[f"s{i}"], row[f"t{i}"]) for i, c in enumerate(columns)]
-    present = {name: (s, t) for name, s, t in sides}[key]
-    if None in present:
-        return {"key": row["key"], "missing_in": "source" if present[0] is None else "target"}
-    return {"key": row["key"], "columns": {name: [s, t] for name, s, t in sides if s != t}}
+    return await asyncio.to_thread(compare)

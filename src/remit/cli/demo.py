@@ -44,7 +44,7 @@ def demo(
     """Show everything in a minute.
 
     Three customers of a shop, a refund that a person must approve, a worker killed in the middle of another refund,
-    the proof in the audit chain, and a comparison of two files. Offline; safe to repeat.
+    the proof in the audit chain, a comparison of two files, and tables that are held to rules. Offline; safe to repeat.
     """
     from remit.cli.run import choose_decider
 
@@ -70,6 +70,7 @@ class Shown:
 
 async def _tour(home: Path, decider: Decider, once: bool, shown: Shown) -> None:
     from remit.bootstrap import open_app
+    from remit.cli.demo_validation import validation
 
     settings = _settings(home)
     say(
@@ -83,6 +84,7 @@ async def _tour(home: Path, decider: Decider, once: bool, shown: Shown) -> None:
         await tour.crash()
         await tour.proof()
         await tour.files()
+        await validation(tour)
         if once:
             tour.heading("That was it", "`remit demo` without --once leaves the API up.")
         else:

@@ -24,7 +24,7 @@ def create(
     role: Annotated[
         list[str],
         typer.Option(
-            "--role", help="admin, operator, approver, auditor, viewer or your own; may be repeated."
+            "--role", help="admin, operator, editor, approver, auditor, viewer or your own; may be repeated."
         ),
     ],
     days: Annotated[int, typer.Option("--days", min=0, help="Expires after so many days; 0: never.")] = 90,

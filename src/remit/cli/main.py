@@ -13,7 +13,27 @@ import typer
 from typer.core import TyperGroup
 
 from remit import __version__
-from remit.cli import approvals, chat, demo, doctor, init, keys, policy, run, runs, up, worker
+from remit.cli import (
+    approvals,
+    chat,
+    definitions,
+    demo,
+    doctor,
+    init,
+    keys,
+    notifiers,
+    policy,
+    run,
+    runs,
+    schedules,
+    scorecard,
+    tables,
+    types,
+    up,
+    validate,
+    validations,
+    worker,
+)
 from remit.cli.console import problem, show
 from remit.core.errors import ConfigError, DeniedError, InputError, RemitError
 
@@ -78,6 +98,14 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(policy.app, name="policy")
 app.add_typer(keys.app, name="keys")
+definitions.register(app)
+app.add_typer(tables.app, name="tables")
+app.add_typer(types.app, name="types")
+app.add_typer(validations.app, name="validations")
+app.add_typer(validate.app, name="validate")
+app.command("scorecard")(scorecard.scorecard)
+app.add_typer(schedules.app, name="schedules")
+app.add_typer(notifiers.app, name="notifiers")
 app.command("up")(up.up)
 app.command("worker")(worker.worker)
 app.command("doctor")(doctor.doctor)

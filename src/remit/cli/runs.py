@@ -87,6 +87,8 @@ def _print_run(view: RunView) -> None:
     show(f"  used       {calls}, {plural(used.tokens, 'token')}, {money(used.cost_usd)}")
     trust = "has read untrusted content" if view.labels.untrusted else "has read trusted content only"
     show(f"  labels     {trust}, up to {view.labels.sensitivity}")
+    for d in view.definitions:
+        show(f"  went by    {d.kind}/{d.name} version {d.version}  {paint(d.digest[7:19], 'dim')}")
     if view.parent_run:
         show(f"  parent     {view.parent_run}")
     if view.waiting_on:

@@ -42,6 +42,7 @@ def worker(
 
         async with open_app(settings) as program:
             if until_idle:
+                await program.scheduler.tick()
                 await program.worker.run_until_idle()
                 return
             stop = asyncio.Event()
@@ -51,7 +52,7 @@ def worker(
             say(
                 f"worker up: {plural(len(program.catalogue.agents), 'agent')}, data in {settings.home}; Ctrl-C stops"
             )
-            await program.worker.serve(stop)
+            await program.work(stop)
             say("worker stopped; what is unfinished goes on at the next start")
 
     run_async(work())

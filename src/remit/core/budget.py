@@ -6,7 +6,7 @@ never spend more than that, and needs no shared row for a call.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import TypeVar
 
 from msgspec import Struct
@@ -113,10 +113,14 @@ def exceeded(budget: Budget, used: Usage, held: Reservation, ask: Reservation) -
     return None
 
 
-def carve(budget: Budget, used: Usage, held: Reservation, asked: Budget | None) -> Budget:
-    """The slice a child gets: what it asked for, never more than what is left; half of what is left if it asked for nothing.
+def carve(
+    budget: Budget, used: Usage, held: Reservation, asked: Budget | None, *, starting: int = 1
+) -> Budget:
+    """The slice a child gets: what it asked for, never more than what is left.
 
-    Depth falls by one. Raises BudgetError when depth is used up or nothing is left.
+    If it asked for nothing it gets an equal part of what is left: one part for each of the `starting` children of its
+    batch that have none yet (itself included), and one for the parent. So a child alone gets half, and each of nine
+    children started together a tenth. Depth falls by one. Raises BudgetError when depth is used up or nothing is left.
     """
     if budget.max_depth is not None and budget.max_depth <= 0:
         raise BudgetError(
@@ -135,10 +139,12 @@ def carve(budget: Budget, used: Usage, held: Reservation, asked: Budget | None) 
     left_tools = (
         None if budget.max_tool_calls is None else budget.max_tool_calls - used.tool_calls - held.tool_calls
     )
-    cost = _slice(left_cost, asked.max_cost_usd)
-    tokens = _slice(left_tokens, asked.max_tokens)
-    models = _slice(left_models, asked.max_model_calls)
-    tools = _slice(left_tools, asked.max_tool_calls)
+    parts = starting + 1
+    cost = _slice(left_cost, asked.max_cost_usd, parts)
+    cost = None if cost is None else Decimal(cost).quantize(NANO, ROUND_DOWN)
+    tokens = _slice(left_tokens, asked.max_tokens, parts)
+    models = _slice(left_models, asked.max_model_calls, parts)
+    tools = _slice(left_tools, asked.max_tool_calls, parts)
     for name, share in (("max_cost_usd", cost), ("max_tokens", tokens), ("max_model_calls", models)):
         if share is not None and share <= 0:
             raise BudgetError(
@@ -148,7 +154,7 @@ def carve(budget: Budget, used: Usage, held: Reservation, asked: Budget | None) 
             )
     return replace(
         asked,
-        max_cost_usd=None if cost is None else Decimal(cost).quantize(NANO),
+        max_cost_usd=cost,
         max_tokens=None if tokens is None else int(tokens),
         max_model_calls=None if models is None else int(models),
         max_tool_calls=None if tools is None else int(tools),
@@ -195,9 +201,9 @@ def _min(a: Number | None, b: Number | None) -> Number | None:
     return a if b is None else min(a, b)
 
 
-def _slice(left: Decimal | int | None, asked: Decimal | int | None) -> Decimal | int | None:
+def _slice(left: Decimal | int | None, asked: Decimal | int | None, parts: int) -> Decimal | int | None:
     if left is None:
         return asked
     if asked is None:
-        return left / 2 if isinstance(left, Decimal) else (left + 1) // 2
+        return left / parts if isinstance(left, Decimal) else -(-left // parts)
     return min(left, asked)

@@ -12,6 +12,7 @@ from msgspec import Struct
 from remit.core.agent import AgentSpec
 from remit.core.approval import Approval, Vote
 from remit.core.budget import Budget, Reservation, Usage
+from remit.core.definition import DefinitionUsed
 from remit.core.payload import NOTHING, Payload
 from remit.core.policy import Decision
 from remit.core.provenance import Label, Labels
@@ -23,7 +24,8 @@ StepKind = Literal["model", "tool", "delegate"]
 class RunCreated(Struct, frozen=True, tag=True, omit_defaults=True):
     """The first event. `parent_run` and `parent_step` are empty for a run started from outside.
 
-    `envelope` names the tenant's envelope that the budget was reserved from, if there is one.
+    `envelope` names the tenant's envelope that the budget was reserved from, if there is one. `definitions` are the
+    versions from the registry that the run goes by to its end, whatever is edited meanwhile.
     """
 
     task: Task
@@ -40,6 +42,7 @@ class RunCreated(Struct, frozen=True, tag=True, omit_defaults=True):
     labels: Labels = Labels()
     history: Payload = NOTHING
     envelope: str = ""
+    definitions: tuple[DefinitionUsed, ...] = ()
 
 
 class RunClaimed(Struct, frozen=True, tag=True):

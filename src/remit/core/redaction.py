@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus
@@ -40,7 +40,9 @@ _KINDS = (
     "deep",
 )
 _MARKER = re.compile(rf"\[REDACTED:(?:{'|'.join(_KINDS)}):[0-9a-f]{{4}}\]")
-_NOT_MARKER = rf"(?!{_MARKER.pattern})"
+_NOT_MARKER = rf"(?!{_MARKER.pattern}|\$\{{secret:[A-Za-z][A-Za-z0-9_]*\}})"
+"""Neither what is redacted already, nor `${secret:NAME}`, which only says where a secret is to be found."""
+
 
 _SENSITIVE_KEYS = frozenset(
     """
@@ -65,7 +67,7 @@ _PEM_END = re.compile(r"-----END [A-Z0-9 ]{1,40}-----")
 _AUTHORIZATION = re.compile(rf"(?i:bearer|basic)[ \t]{{1,4}}{_NOT_MARKER}([A-Za-z0-9._~+/=-]{{12,}}+)")
 _URL_PASSWORD = re.compile(rf"://[^\s/:@]{{0,256}}:{_NOT_MARKER}([^\s/@]{{1,1024}}+)@")
 _ASSIGNED = re.compile(
-    r"(?i:passw(?:or)?d|passphrase|pwd|secret(?:[_-]?access)?(?:[_-]?key)?|key|token)"
+    r"(?<!\$\{)(?i:passw(?:or)?d|passphrase|pwd|secret(?:[_-]?access)?(?:[_-]?key)?|key|token)"
     r"(?:\\?[\"'])?\s{0,4}[=:]\s{0,4}"
     rf"(?:\"{_NOT_MARKER}([^\"\n]++)\"|'{_NOT_MARKER}([^'\n]++)'"
     rf"|(?:\\?[\"'])?{_NOT_MARKER}([^\s\"'&,;\\]{{3,}}+))"
@@ -73,6 +75,11 @@ _ASSIGNED = re.compile(
 _NAMES = ("passw", "passphrase", "pwd", "secret", "key", "token")
 _NEED_PREFIX = frozenset({"key", "token"})
 _PREFIXES = ("api", "access", "private", "signing", "secret", "auth", "refresh", "session", "bearer", "id")
+
+_MADE = re.compile(
+    r"(?<![A-Za-z0-9])(?:[a-z]{1,12}_[0-9a-z]{26}|(?=[0-9]*[a-f])[0-9a-f]{32}(?:[0-9a-f]{8}|[0-9a-f]{32})?)(?![A-Za-z0-9])"
+)
+"""An id as Remit makes them, or a digest: fourteen digits in a row happen there, and are nobody's card."""
 
 _DOMAIN = re.compile(r"[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++")
 _DIGIT_RUN = re.compile(r"\d(?:[ ().\-/]{0,2}\d){7,}+")
@@ -326,8 +333,11 @@ def _personal(text: str) -> Iterator[_Span]:
     """Email addresses, phone numbers, payment cards, US social security numbers and IBANs."""
     if "@" in text:
         yield from _emails(text)
+    made = _made(text)
     for run in _DIGIT_RUN.finditer(text):
         start, end = run.span()
+        if made(start, end):
+            continue
         if end - start <= 10 and len(_alnum(run.group())) == 8 and text[start - 1 : start] != "+":
             continue  # a date: eight digits make a phone number only after a `+`
         beyond = end + 1
@@ -343,6 +353,20 @@ def _personal(text: str) -> Iterator[_Span]:
             yield from _iban(text, head.start())
 
 
+def _made(text: str) -> Callable[[int, int], bool]:
+    """Whether a span lies in an id or a digest; to be asked for spans in their order."""
+    found = _MADE.finditer(text) if len(text) >= 28 else iter(())
+    current = next(found, None)
+
+    def inside(start: int, end: int) -> bool:
+        nonlocal current
+        while current is not None and current.end() < end:
+            current = next(found, None)
+        return current is not None and current.start() <= start
+
+    return inside
+
+
 def _emails(text: str) -> Iterator[_Span]:
     low = 0
     for at in _places(text, "@"):
@@ -350,7 +374,8 @@ def _emails(text: str) -> Iterator[_Span]:
         while start > low and (text[start - 1].isalnum() or text[start - 1] in "._%+'-"):
             start -= 1
         domain = _DOMAIN.match(text, at + 1)
-        if domain and start < at:
+        # the login of a URL, `postgresql://ana@db.example.com/shop`, is no address
+        if domain and start < at and not text.endswith("://", 0, start):
             yield _Span(start, domain.end(), "email", text[start : domain.end()].lower())
         low = at + 1
 

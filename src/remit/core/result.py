@@ -62,6 +62,7 @@ def view_of(run: Run) -> RunView:
         approvals=tuple(run.approvals.values()),
         children=tuple(s.child_run for s in run.steps.values() if s.child_run),
         parent_run=run.start.parent_run,
+        definitions=run.start.definitions,
     )
 
 

@@ -127,6 +127,8 @@ class Run:
             raise StoreError(
                 f"run `{self.run_id}` has event {event.seq} where {self.seq + 1} belongs", code="E805"
             )
+        # Whoever writes anything after a run has parked goes on with it: a signal came just then.
+        self.waiting_on = ()
         _APPLY[type(event.data)](self, event.data, event.ts)
         self.seq = event.seq
 
@@ -206,7 +208,6 @@ def _created(run: Run, e: ev.RunCreated, ts: int) -> None:
 
 def _claimed(run: Run, e: ev.RunClaimed, ts: int) -> None:
     run.epoch = e.epoch
-    run.waiting_on = ()
 
 
 def _model_asked(run: Run, e: ev.ModelAsked, ts: int) -> None:
@@ -383,7 +384,6 @@ def _finished(run: Run, e: ev.RunFinished, ts: int) -> None:
     run.finished = Finished(e.status, load(e.payload, run.contents), e.problem, ts)
     for approval in [a for a in run.approvals.values() if a.open]:
         run.approvals[approval.approval_id] = replace(approval, status="cancelled")
-    run.waiting_on = ()
 
 
 _APPLY: Mapping[type, Callable[[Run, Any, int], None]] = {

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from remit.core.approval import Approval
 from remit.core.budget import Budget, Usage
+from remit.core.definition import DefinitionUsed
 from remit.core.provenance import Labels
 from remit.core.task import Result, Task
 
@@ -52,6 +53,7 @@ class RunView(Struct, frozen=True):
     approvals: tuple[Approval, ...] = ()
     children: tuple[str, ...] = ()
     parent_run: str = ""
+    definitions: tuple[DefinitionUsed, ...] = ()
 
 
 class EventView(Struct, frozen=True):

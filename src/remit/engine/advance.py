@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from remit.core import event as ev
 from remit.core.budget import NANO, Usage
 from remit.core.codec import decode, encode, plain
-from remit.core.errors import FencedError, NotFoundError, RemitError
+from remit.core.errors import DeniedError, FencedError, NotFoundError, RemitError
 from remit.core.policy import Profile
 from remit.core.result import result_of
 from remit.core.run import Finished, Run
@@ -26,6 +26,7 @@ from remit.engine import delegation, envelopes, loading, telling
 from remit.engine.breaker import Breaker
 from remit.engine.creation import first_record
 from remit.engine.effects import Hold, Recorder
+from remit.engine.execution import unwritten
 from remit.engine.gateway import Ask, Gateway, Interrupted, Parked
 from remit.engine.kit import Kit
 from remit.engine.loop import Ended, LlmLoop, act
@@ -85,8 +86,8 @@ class Engine:
             self.kit.store, self.kit.clock, run, head, self.kit.redactor(profile.name), self.kit.crash
         )
         recorder.held_by(hold)
-        run.epoch = lease.epoch
-        recorder.note(ev.RunClaimed(self.kit.worker_id, lease.epoch))
+        rows, run.epoch = unwritten(run), lease.epoch
+        recorder.note(ev.RunClaimed(self.kit.worker_id, lease.epoch), writes=rows)
         advance = Advance(self.kit, recorder, self._breakers, profile)
         async with self._heartbeat(hold, advance):
             with telling.agent_span(self.kit.telemetry, run):
@@ -104,7 +105,9 @@ class Engine:
             return
         store, epoch, waiting_on = self.kit.store, hold.lease.epoch, (f"operator: {reason}",)
         row = await store.get(AGENT_RUN, (run_id,))
-        writes = [Put(AGENT_RUN, {**row, "status": "waiting", "waiting_on": list(waiting_on)})] if row else []
+        writes: list[Write] = (
+            [Put(AGENT_RUN, {**row, "status": "waiting", "waiting_on": list(waiting_on)})] if row else []
+        )
         try:
             run, head = await loading.load(store, run_id)
         except RemitError:  # its journal cannot be read, so nothing can be added to it
@@ -115,9 +118,13 @@ class Engine:
                 )
         else:
             recorder = Recorder(store, self.kit.clock, run, head, self.kit.redactor("default"), None)
-            run.epoch = epoch
-            recorder.note(ev.RunClaimed(self.kit.worker_id, epoch), ev.RunParked(waiting_on), writes=writes)
-            await recorder.flush(status="waiting")
+            writes, run.epoch = [*unwritten(run), *writes], epoch
+            recorder.note(ev.RunClaimed(self.kit.worker_id, epoch), writes=writes)
+            # A run does not wait while signals do: they are heard now, and acted on when an operator resumes it.
+            signals = await store.inbox(run_id)
+            hear(self.kit, recorder, signals)
+            recorder.note(ev.RunParked(waiting_on))
+            await recorder.flush(consumed=[s.signal_id for s in signals], status="waiting")
         await store.release(hold.lease)
 
     @contextlib.asynccontextmanager
@@ -234,28 +241,9 @@ class Advance:
         """Turn waiting signals into events, in one append."""
         signals = await self.kit.store.inbox(self.run.run_id)
         self.recorder.inbox = 0
-        waiting = {a.approval_id for a in self.run.approvals.values() if a.open}
-        for signal in signals:
-            self.recorder.note(*self._heard(decode(signal.body, SignalBody)))  # type: ignore[arg-type]
-        for settled in (self.run.approvals[a] for a in waiting if not self.run.approvals[a].open):
-            telling.approval_settled(self.kit.telemetry, settled, self.kit.clock.now())
+        hear(self.kit, self.recorder, signals)
         if signals:
             await self.recorder.flush(consumed=[s.signal_id for s in signals])
-
-    def _heard(self, signal: Any) -> list[ev.Data]:
-        if isinstance(signal, VoteCast) and signal.approval_id in self.run.approvals:
-            own = self.run.approvals[signal.approval_id].requested_by == signal.vote.approver_id
-            return [] if own else [ev.ApprovalVoted(signal.approval_id, signal.vote)]
-        if isinstance(signal, AnswerGiven) and signal.approval_id in self.run.approvals:
-            return [ev.QuestionAnswered(signal.approval_id, signal.answer, signal.by)]
-        if isinstance(signal, CancelAsked):
-            return [ev.CancelRequested(signal.by, signal.reason)]
-        if isinstance(signal, ChildDone):
-            step = self.run.steps.get(signal.step)
-            if step is not None and step.state == "child":
-                payload = self.recorder.pack(signal.result)
-                return [ev.ChildEnded(signal.step, signal.child_run, payload, signal.usage, signal.labels)]
-        return []
 
     # stopping
 
@@ -307,7 +295,7 @@ class Advance:
         for child in self.run.children:
             try:
                 await delegation.ensure(self.kit, self.run, child)
-            except NotFoundError as error:
+            except (NotFoundError, DeniedError) as error:
                 gone = self.recorder.problem(error.code, error.message)
                 self.recorder.note(ev.ToolRefused(child.step, child.call_id, child.name, gone, "delegate"))
                 continue
@@ -373,6 +361,33 @@ class Advance:
 
     def _failure(self, code: str, message: str, help: str) -> Finished:
         return Finished("failure", None, Problem(code, message, help), self.kit.clock.now())
+
+
+def hear(kit: Kit, recorder: Recorder, signals: list[Signal]) -> None:
+    """Note the events that signals mean."""
+    approvals = recorder.run.approvals
+    waiting = [a.approval_id for a in approvals.values() if a.open]
+    for signal in signals:
+        recorder.note(*_heard(recorder, decode(signal.body, SignalBody)))  # type: ignore[arg-type]
+    for settled in (approvals[a] for a in waiting if not approvals[a].open):
+        telling.approval_settled(kit.telemetry, settled, kit.clock.now())
+
+
+def _heard(recorder: Recorder, signal: Any) -> list[ev.Data]:
+    run = recorder.run
+    if isinstance(signal, VoteCast) and signal.approval_id in run.approvals:
+        own = run.approvals[signal.approval_id].requested_by == signal.vote.approver_id
+        return [] if own else [ev.ApprovalVoted(signal.approval_id, signal.vote)]
+    if isinstance(signal, AnswerGiven) and signal.approval_id in run.approvals:
+        return [ev.QuestionAnswered(signal.approval_id, signal.answer, signal.by)]
+    if isinstance(signal, CancelAsked):
+        return [ev.CancelRequested(signal.by, signal.reason)]
+    if isinstance(signal, ChildDone):
+        step = run.steps.get(signal.step)
+        if step is not None and step.state == "child":
+            payload = recorder.pack(signal.result)
+            return [ev.ChildEnded(signal.step, signal.child_run, payload, signal.usage, signal.labels)]
+    return []
 
 
 AGENT_RUN = "agent_run"

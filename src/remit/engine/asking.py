@@ -14,7 +14,7 @@ from remit.core.message import Message
 from remit.core.payload import NOTHING
 from remit.core.policy import PolicyRequest, Principal
 from remit.core.task import Problem
-from remit.engine import telling
+from remit.engine import resolving, telling
 from remit.engine.effects import Recorder
 from remit.engine.kit import Kit
 from remit.engine.streaming import CleanStream
@@ -44,7 +44,8 @@ class Asking:
                 route,
                 self.recorder.problem("E301", decision.reason or "policy refuses this model", decision.help),
             )
-        hold = replace(self.kit.models.reserve(route, chars, request.max_tokens), model_calls=1)
+        pinned = await resolving.pinned_route(self.kit.registry, self.kit.models, self.run)
+        hold = replace(self.kit.models.reserve(pinned, chars, request.max_tokens), model_calls=1)
         reason = exceeded(self.run.budget, self.run.usage, self.run.held, hold)
         if reason:
             return await self._model_refused(
@@ -60,14 +61,14 @@ class Asking:
             # A call that costs nothing loses nothing: its intent need not be waited for.
             self.recorder.flush_soon()
         self.recorder.crash("before:model")
-        return await self._answer(step_id, route, request)
+        return await self._answer(step_id, route, pinned, request)
 
-    async def _answer(self, step_id: str, route: str, request: ModelRequest) -> Message:
+    async def _answer(self, step_id: str, route: str, pinned: str, request: ModelRequest) -> Message:
         telemetry = self.kit.telemetry
         with telling.model_span(telemetry, self.run, step_id, route) as span:
             stream = CleanStream(self.recorder.clean, self._on_delta)
             try:
-                answer = await self.kit.models.ask(route, request, stream)
+                answer = await self.kit.models.ask(pinned, request, stream)
             except ModelError as error:
                 telling.model_failed(telemetry, span, route, error.code, self.recorder.clean(error.message))
                 await self._model_failed(step_id, route, error)

@@ -9,14 +9,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from remit.core import event as ev
-from remit.core.agent import AgentSpec
 from remit.core.budget import Budget, carve
 from remit.core.codec import convert, digest_of, plain
-from remit.core.errors import ConfigError, InputError, NotFoundError, RunExistsError
+from remit.core.errors import ConfigError, InputError, RunExistsError
 from remit.core.run import Run, Step
 from remit.core.task import Constraints, Handoff, Task
 from remit.core.tool import ToolSpec
-from remit.engine import creation
+from remit.engine import creation, resolving
 from remit.engine.kit import Kit
 from remit.engine.schemas import check_schema
 from remit.ports.agents import Catalogue
@@ -72,19 +71,17 @@ def child_run_id(parent: str, step: str) -> str:
 
 
 def start(
-    kit: Kit, run: Run, step: str, name: str, arguments: dict[str, Any]
+    kit: Kit, run: Run, step: str, name: str, arguments: dict[str, Any], *, starting: int = 1
 ) -> tuple[ev.ChildStarted, list[Write]]:
-    """The event that starts a child and holds its slice. Raises BudgetError, NotFoundError, InputError."""
+    """The event that starts a child and holds its slice; `starting` as for `carve`. Raises BudgetError, InputError."""
     agent = target(name, run.agent.delegates)
-    if agent not in kit.catalogue.agents:
-        raise NotFoundError(f"there is no agent `{agent}`", help="`remit doctor` lists the agents found")
     wanted = Budget(max_cost_usd=_money(arguments.get("max_cost_usd")))
     used_children = run.usage.children + run.held.children
     if run.budget.max_children is not None and used_children >= run.budget.max_children:
         raise InputError(
             f"`max_children` is {run.budget.max_children} and all are used", code="E502", help="delegate less"
         )
-    slice_ = carve(run.budget, run.usage, run.held, wanted)
+    slice_ = carve(run.budget, run.usage, run.held, wanted, starting=starting)
     child = child_run_id(run.run_id, step)
     handoff = Handoff(
         handoff_id=f"{run.run_id}/{step}",
@@ -101,17 +98,14 @@ def start(
 
 
 async def ensure(kit: Kit, run: Run, step: Step) -> None:
-    """Make the child run exist. Doing it again changes nothing."""
+    """Make the child run exist. Doing it again changes nothing. Raises NotFoundError, DeniedError for its agent."""
     handoff, slice_ = step.handoff, step.slice
     if handoff is None or slice_ is None or await kit.store.head(step.child_run) is not None:
         return
     arguments = step.arguments or {}
-    known = kit.catalogue.agents.get(handoff.to_agent)
-    if known is None:
-        raise NotFoundError(
-            f"there is no agent `{handoff.to_agent}`", help="`remit doctor` lists the agents found"
-        )
-    agent: AgentSpec = known.spec
+    agent, used = await resolving.resolve(
+        kit.registry, kit.catalogue, run.task.tenant_id, handoff.to_agent, run.start.root_run or run.run_id
+    )
     task = Task(
         task_id=handoff.handoff_id,
         agent=agent.name,
@@ -137,6 +131,7 @@ async def ensure(kit: Kit, run: Run, step: Step) -> None:
         depth=run.start.depth + 1,
         handoff=handoff,
         labels=run.labels,
+        definitions=used,
     )
     try:
         await creation.create(kit, step.child_run, created)

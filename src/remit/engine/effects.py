@@ -26,6 +26,10 @@ RETRY_OUTCOME_S = 60.0
 """How long an outcome already known is offered to a store that is down, in seconds."""
 
 
+ROWS_KEPT = 16
+"""Ledger rows of reads that may wait for an append that carries an effect, parks or ends (decision note 0005)."""
+
+
 class Hold:
     """A lease as its worker sees it. A worker that was paused past the end of its lease must ask before it acts."""
 
@@ -68,6 +72,7 @@ class Recorder:
         self._names: list[str] = []
         self._contents: dict[str, bytes] = {}
         self._writes: list[Write] = []
+        self._later: list[Write] = []
         self._durable = False
         self._dead: Exception | None = None
         self._hold: Hold | None = None
@@ -111,6 +116,10 @@ class Recorder:
         self._writes.extend(writes)
         self._durable = self._durable or durable
 
+    def note_later(self, writes: Sequence[Write]) -> None:
+        """Writes that the journal implies (`execution.unwritten` makes them anew): they go with some later append."""
+        self._later.extend(writes)
+
     async def record(self, *data: Data, writes: Sequence[Write] = (), durable: bool = False) -> None:
         """Fold events and have them acknowledged by the store before returning."""
         self.note(*data, writes=writes, durable=durable)
@@ -128,6 +137,8 @@ class Recorder:
                 raise self._dead
             if not self._entries and not consumed and status is None:
                 return
+            if self._durable or status is not None or len(self._later) >= ROWS_KEPT:
+                self._writes, self._later = [*self._later, *self._writes], []
             entries, names, contents = self._entries, self._names, self._contents
             writes, durable, seq = self._writes, self._durable, self._stored
             self._entries, self._names, self._contents, self._writes, self._durable = [], [], {}, [], False

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from msgspec.structs import asdict
+
 from remit.core import event as ev
 from remit.core.codec import encode
 from remit.core.errors import ToolError
 from remit.core.provenance import Label
 from remit.core.records import ToolCallRecord
-from remit.core.run import Step
+from remit.core.run import Run, Step
 from remit.core.task import Artifact
 from remit.core.tool import ToolSpec
 from remit.engine import telling
@@ -19,7 +21,7 @@ from remit.engine.effects import Recorder
 from remit.engine.kit import Kit
 from remit.engine.schemas import Validator
 from remit.ports.agents import Found, Kept, Tool, ToolContext
-from remit.ports.store import Put
+from remit.ports.store import Put, Write
 
 PREVIEW_CHARS = 2000
 
@@ -199,8 +201,7 @@ class Execution:
                 max(self.tries, 1),
                 artifacts=(*artifacts, *await self._keep()),
                 found_by=found_by,
-            ),
-            writes=[self._row("done", payload.ref or "inline", latency)],
+            )
         )
         telling.tool_settled(self.kit.telemetry, self.spec, "done", latency)
         await self._flush()
@@ -211,20 +212,22 @@ class Execution:
         self.recorder.note(
             ev.EffectFailed(
                 self.step.step, self.recorder.problem(code, message, help), latency, max(self.tries, 1)
-            ),
-            writes=[self._row("failed", "", latency)],
+            )
         )
         telling.tool_settled(self.kit.telemetry, self.spec, code, latency)
 
     async def _flush(self) -> None:
         """An effect's outcome is written at once; a read's goes with the next append, since it can be read again."""
-        if self.spec.effect != "read":
-            await self.recorder.flush()
+        row = [_ledger_row(self.recorder.run, self.step)]
+        if self.spec.effect == "read":
+            self.recorder.note_later(row)
+        else:
+            await self.recorder.record(writes=row)
 
     def _post_check(self, output: Any) -> str:
         if self.spec.output_schema is None:
             return ""
-        problems = Validator(self.spec.output_schema).problems(output)
+        problems = Validator(self.spec.output_schema, fixed=True).problems(output)
         return f"the output of `{self.spec.name}` does not fit its schema: {problems[0]}" if problems else ""
 
     async def _cap(self, output: Any) -> tuple[Any, tuple[Artifact, ...]]:
@@ -251,21 +254,30 @@ class Execution:
     def _latency(self) -> float:
         return round((self.kit.clock.monotonic() - self.began) * 1000, 3)
 
-    def _row(self, status: str, output_ref: str, latency_ms: float) -> Put:
-        run = self.recorder.run
-        row = ToolCallRecord(
-            call_id=f"{run.run_id}/{self.step.step}",
-            run_id=run.run_id,
-            tenant_id=run.task.tenant_id,
-            tool_id=self.spec.name,
-            input_hash=self.step.arguments_digest,
-            policy_decision=self.step.decision.verdict if self.step.decision else "allow",
-            execution_status=status,
-            output_ref=output_ref,
-            latency_ms=latency_ms,
-            started_ts=self.step.started_ts,
-        )
-        return Put("tool_call", {name: getattr(row, name) for name in row.__struct_fields__})
+
+def unwritten(run: Run) -> list[Write]:
+    """The ledger rows of a run whose last holder went without a word: those of reads may have gone with it."""
+    if run.epoch == 0 or run.waiting_on:
+        return []
+    called = (s for s in run.steps.values() if s.kind == "tool" and s.key)
+    return [_ledger_row(run, step) for step in called if step.state in ("done", "failed")]
+
+
+def _ledger_row(run: Run, step: Step) -> Put:
+    """The row of a call whose outcome is known, all of it from the fold."""
+    row = ToolCallRecord(
+        call_id=f"{run.run_id}/{step.step}",
+        run_id=run.run_id,
+        tenant_id=run.task.tenant_id,
+        tool_id=step.name,
+        input_hash=step.arguments_digest,
+        policy_decision=step.decision.verdict if step.decision else "allow",
+        execution_status=step.state,
+        output_ref=(step.output_ref or "inline") if step.state == "done" else "",
+        latency_ms=step.latency_ms,
+        started_ts=step.started_ts,
+    )
+    return Put("tool_call", asdict(row))
 
 
 def _cancelled() -> bool:

@@ -13,7 +13,8 @@ def crashpoint(fault: str) -> Crashpoint | None:
     """A function that kills this process (SIGKILL) the nth time it is called with the point named in `fault`.
 
     `fault` is `POINT` or `POINT#N` (N from 1). Points: `before:append:EVENT`, `after:append:EVENT`,
-    `before:effect:TOOL`, `after:effect:TOOL`, `before:model`, `after:model`, `before:create`, `after:create`.
+    `before:effect:TOOL`, `after:effect:TOOL`, `before:model`, `after:model`, `before:create`, `after:create`,
+    `before:schedule:submit`, `after:schedule:submit`, `after:schedule:advance`.
     Empty: None, so that a run without faults pays nothing.
     """
     if not fault:

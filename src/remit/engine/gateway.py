@@ -18,7 +18,7 @@ from remit.core import event as ev
 from remit.core.approval import Approval
 from remit.core.budget import Reservation, exceeded
 from remit.core.codec import digest_of, idempotency_key, plain
-from remit.core.errors import BudgetError, FencedError, InputError, NotFoundError, StoreError
+from remit.core.errors import BudgetError, DeniedError, FencedError, InputError, NotFoundError, StoreError
 from remit.core.message import Message
 from remit.core.policy import ActionName, Decision, PolicyRequest, Principal
 from remit.core.provenance import Label
@@ -91,6 +91,7 @@ class Gateway:
         self.stops: list[BaseException] = []
         self._closed = False
         self._inside = 0
+        self._starting = 1
         self._left = asyncio.Event()
         task = self.run.task
         self.principal = Principal(
@@ -144,8 +145,13 @@ class Gateway:
             raise Interrupted
         started: list[tuple[Ask, bool]] = []
         effectful = False
+        starting = [a.step for a in asks if self._starts_child(a)]
         for ask in asks:
+            # Planning never waits, so no other batch can come in between.
+            self._starting = max(len(starting), 1)
             plan = self._plan(ask)
+            if ask.step in starting:
+                starting.remove(ask.step)
             self.recorder.note(*plan.events, writes=plan.writes)
             if plan.runs:
                 started.append((ask, plan.lost))
@@ -159,6 +165,12 @@ class Gateway:
         if waiting is not None:
             await self.recorder.flush()
             raise waiting
+
+    def _starts_child(self, ask: Ask) -> bool:
+        """Whether a call may start a child run now or later."""
+        step = self.run.steps.get(ask.step)
+        fresh = step is None or not (step.settled or step.state == "child")
+        return fresh and bool(delegation.target(ask.name, self.run.agent.delegates))
 
     async def _start(self, asks: list[tuple[Ask, bool]]) -> None:
         if len(asks) == 1:
@@ -204,7 +216,7 @@ class Gateway:
         if spec is None:
             return self._refuse(ask, refusal or Problem("E702", f"there is no tool `{ask.name}`"))
         arguments = self.recorder.clean(ask.arguments)
-        problems = Validator(spec.input_schema).problems(arguments)
+        problems = Validator(spec.input_schema, fixed=True).problems(arguments)
         if problems:
             return self._refuse(
                 ask, self.recorder.problem("E703", "; ".join(problems[:5]), "fix the arguments"), kind
@@ -343,7 +355,9 @@ class Gateway:
 
     def _intend_child(self, ask: Ask, arguments: dict[str, Any]) -> Plan:
         try:
-            started, writes = delegation.start(self.kit, self.run, ask.step, ask.name, arguments)
+            started, writes = delegation.start(
+                self.kit, self.run, ask.step, ask.name, arguments, starting=self._starting
+            )
         except (BudgetError, InputError) as error:
             return self._refuse(ask, self.recorder.problem(error.code, error.message, error.help), "delegate")
         return Plan([started], writes, runs=True)
@@ -402,7 +416,7 @@ class Gateway:
         spec, kind, refusal = self._lookup(ask)
         if spec is None:
             return self._refuse(ask, refusal or Problem("E702", "the tool is gone"), step.kind)
-        problems = Validator(spec.input_schema).problems(agreed)
+        problems = Validator(spec.input_schema, fixed=True).problems(agreed)
         if problems:
             return self._refuse(ask, self.recorder.problem("E703", "; ".join(problems[:5])), kind)
         digest = digest_of(agreed)
@@ -523,7 +537,7 @@ class Gateway:
     async def _ensure_child(self, ask: Ask, step: Step) -> None:
         try:
             await delegation.ensure(self.kit, self.run, step)
-        except NotFoundError as error:
+        except (NotFoundError, DeniedError) as error:
             await self.recorder.record(
                 *self._refuse(ask, self.recorder.problem(error.code, error.message)).events
             )

@@ -9,6 +9,7 @@ from remit.core.redaction import Redactor
 from remit.core.task import Task
 from remit.engine.faults import Crashpoint
 from remit.engine.models import ModelAccess
+from remit.engine.registry import Registry
 from remit.ports.agents import Catalogue
 from remit.ports.blobs import Blobs
 from remit.ports.clock import Clock
@@ -34,6 +35,7 @@ class Kit:
     policy: Policy
     models: ModelAccess
     catalogue: Catalogue
+    registry: Registry
     secrets: Secrets
     telemetry: Telemetry
     redactor: Callable[[str], Redactor]

@@ -30,6 +30,7 @@ from remit.core.tool import ToolSpec
 from remit.engine import delegation
 from remit.engine.gateway import Ask, Gateway
 from remit.engine.kit import Kit
+from remit.engine.numbering import Numbering
 from remit.engine.schemas import Validator
 from remit.ports.agents import Agent, Memory
 from remit.ports.model import ModelRequest
@@ -135,13 +136,13 @@ class RunMemory:
 
 
 class CodeContext:
-    """The gateway as a code agent sees it. Calls are numbered in the order they are made; a replay gives recorded answers."""
+    """The gateway as a code agent sees it. Calls are numbered task by task; a replay gives recorded answers."""
 
     def __init__(self, kit: Kit, gateway: Gateway) -> None:
         self._kit = kit
         self._gateway = gateway
         self._run = gateway.run
-        self._next = 0
+        self._numbering = Numbering()
 
     @property
     def run_id(self) -> str:
@@ -158,13 +159,23 @@ class CodeContext:
 
     async def call_many(self, calls: list[tuple[str, dict[str, Any]]]) -> list[Any]:
         """Call several tools at once; answers in order. Raises the first ToolError after all have settled."""
+        answers = await self.call_all(calls)
+        for answer in answers:
+            if isinstance(answer, ToolError):
+                raise answer
+        return answers
+
+    async def call_all(self, calls: list[tuple[str, dict[str, Any]]]) -> list[Any]:
+        """As `call_many`, but a call that failed or was refused answers with its ToolError instead of raising it."""
         asks = [self._ask(name, plain(arguments)) for name, arguments in calls]
+        await _turn()
         await self._gateway.settle(asks)
         return [_answer(self._run.steps[a.step]) for a in asks]
 
     async def ask(self, prompt: str, *, system: str = "", output_schema: dict[str, Any] | None = None) -> Any:
         """Ask the agent's model. Raises ModelError."""
-        step_id = self._number()
+        step_id = self._numbering.next()
+        await _turn()
         agent = self._run.agent
         note = self._gateway.recorder.clean({"prompt": prompt, "system": system})
         prompt, system = note["prompt"], note["system"]
@@ -222,13 +233,8 @@ class CodeContext:
         label = Label(f"agent:{self._run.agent.name}")
         self._gateway.recorder.note(ev.MemoryWritten(key, self._gateway.recorder.pack(clean), label))
 
-    def _number(self) -> str:
-        step = f"s{self._next}"
-        self._next += 1
-        return step
-
     def _ask(self, name: str, arguments: dict[str, Any]) -> Ask:
-        step_id = self._number()
+        step_id = self._numbering.next()
         known = self._run.steps.get(step_id)
         if known is not None:
             clean = self._gateway.recorder.clean(arguments)
@@ -236,6 +242,13 @@ class CodeContext:
             if known.kind == "model" or known.name != name or changed:
                 raise diverged(known, f"`{name}` with these arguments")
         return Ask(step_id, step_id, name, arguments, from_model=False)
+
+
+async def _turn() -> None:
+    """Let tasks that were started make their first calls, also where a replay answers at once: that orders them."""
+    turned = asyncio.Event()
+    asyncio.get_running_loop().call_soon(turned.set)
+    await turned.wait()
 
 
 def diverged(step: Step, now: str) -> InputError:
@@ -252,7 +265,7 @@ def _answer(step: Step) -> Any:
     if step.state == "done":
         return step.output
     problem = step.problem or Problem("E700", "the call failed")
-    raise ToolError(problem.message, code=problem.code, help=problem.help)
+    return ToolError(problem.message, code=problem.code, help=problem.help)
 
 
 async def act(kit: Kit, gateway: Gateway, agent: Agent) -> Finished:

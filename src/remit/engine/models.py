@@ -201,13 +201,29 @@ class ModelAccess:
         self._built: dict[str, Model] = {}
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._legs: dict[str, _Leg] = {}
+        self._named = tuple(self._routes)
         self._orders = {name: self._order(name) for name in self._routes}
         self._rates = {name: self._dearest(name) for name in self._routes}
 
     @property
     def routes(self) -> tuple[str, ...]:
-        """The names that may be asked."""
-        return tuple(self._routes)
+        """The names that agents may give."""
+        return self._named
+
+    def knows(self, route_name: str) -> bool:
+        """Whether the route may be asked."""
+        return route_name in self._rates
+
+    def check(self, route: Route) -> None:
+        """Raise ConfigError E211 for a route whose provider or fallback is not there."""
+        self._order_of("", route)
+
+    def add(self, route_name: str, route: Route) -> None:
+        """Let a route be asked under a name of its own, besides those of settings. Raises ConfigError E211."""
+        order = self._order_of(route_name, route)
+        self._routes[route_name] = route
+        self._orders[route_name] = order
+        self._rates[route_name] = self._dearest(route_name)
 
     async def ask(self, route_name: str, request: ModelRequest, on_delta: OnDelta | None = None) -> Answer:
         """The first answer of the route or its fallbacks, within `request.timeout_s`; `request.model` is ignored.
@@ -353,12 +369,18 @@ class ModelAccess:
 
     def _order(self, name: str) -> tuple[str, ...]:
         """A route and all that it falls back to, each once, in order."""
+        route = self._routes.get(name)
+        if route is None:
+            raise self._unknown(name)
+        return self._order_of(name, route)
+
+    def _order_of(self, first: str, start: Route) -> tuple[str, ...]:
         order: list[str] = []
 
         def visit(name: str) -> None:
             if name in order:
                 return
-            route = self._routes.get(name)
+            route = start if name == first else self._routes.get(name)
             if route is None:
                 raise self._unknown(name)
             if route.provider not in self._adapters:
@@ -372,7 +394,7 @@ class ModelAccess:
             for fallback in route.fallbacks:
                 visit(fallback)
 
-        visit(name)
+        visit(first)
         return tuple(order)
 
     def _dearest(self, name: str) -> tuple[Decimal, Decimal, int]:
@@ -386,7 +408,7 @@ class ModelAccess:
         )
 
     def _unknown(self, name: str) -> ConfigError:
-        known = ", ".join(f"`{route}`" for route in sorted(self._routes))
+        known = ", ".join(f"`{route}`" for route in sorted(self._named))
         return ConfigError(f"there is no model route `{name}`", code="E211", help=f"use one of {known}")
 
 

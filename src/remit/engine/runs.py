@@ -21,6 +21,7 @@ from remit.core.errors import (
     DeniedError,
     InputError,
     NotFoundError,
+    RemitError,
     RunExistsError,
 )
 from remit.core.message import Message
@@ -32,10 +33,11 @@ from remit.core.run import Run
 from remit.core.signal import CancelAsked, Nudged
 from remit.core.task import Actor, Result, Task
 from remit.core.view import EventView, RunView
-from remit.engine import creation, envelopes, loading
+from remit.engine import creation, envelopes, loading, resolving
 from remit.engine.kit import Kit
 from remit.engine.schemas import check_schema
 from remit.ports.model import Delta
+from remit.ports.policy import Policy
 from remit.ports.store import Entry, Page, Signal, Write, tail
 
 HISTORY_MESSAGES = 40
@@ -55,20 +57,22 @@ class Runs:
     async def submit(self, task: Task) -> str:
         """Accept a task and return its run's id; the same task again returns the same run.
 
-        Raises NotFoundError (agent), DeniedError (policy), ConflictError E404 (another task under this id), BudgetError.
+        Raises NotFoundError (agent), DeniedError (policy, a disabled agent), ConflictError E404 (another task under this id), BudgetError.
         """
         if not task.task_id:
             raise InputError(
                 "a task needs a `task_id`", code="E109", help="any text that is new for each task"
             )
-        agent = self._kit.catalogue.agents.get(task.agent)
-        if agent is None:
-            known = ", ".join(f"`{a}`" for a in sorted(self._kit.catalogue.agents)) or "none"
-            raise NotFoundError(f"there is no agent `{task.agent}`", help=f"known agents: {known}")
-        profile = self._kit.policy.profile(task.policy_profile)
-        self._authorise(task)
-        task = self._clean(_checked(task))
         run_id = root_run_id(task.tenant_id, task.task_id)
+        try:
+            agent = await resolving.resolve(
+                self._kit.registry, self._kit.catalogue, task.tenant_id, task.agent, task.session_id or run_id
+            )
+        except (NotFoundError, DeniedError) as error:
+            return await self._begun(run_id, task, error)
+        profile = self._kit.policy.profile(task.policy_profile)
+        authorise(self._kit.policy, task)
+        task = self._clean(_checked(task))
         budget = tighten(profile.budget, task.constraints.budget)
         contents: dict[str, bytes] = {}
         envelope, writes = await self._reserve(run_id, task, budget)
@@ -84,6 +88,7 @@ class Runs:
             labels=labels,
             history=history,
             envelope=envelope,
+            definitions=agent.used,
         )
         try:
             await creation.create(self._kit, run_id, created, contents=contents, writes=writes)
@@ -96,23 +101,6 @@ class Runs:
                 help="lower `max_cost_usd` of the task, or wait until other runs end",
             ) from error
         return run_id
-
-    def _authorise(self, task: Task) -> None:
-        actor = task.actor_context
-        decision = self._kit.policy.decide(
-            PolicyRequest(
-                Principal(task.tenant_id, actor.actor_id, actor.roles),
-                "start_run",
-                task.agent,
-                profile=task.policy_profile,
-            )
-        )
-        if decision.verdict != "allow":
-            raise DeniedError(
-                decision.reason or f"policy does not let `{actor.actor_id}` start `{task.agent}`",
-                code="E301",
-                help=decision.help,
-            )
 
     def _clean(self, task: Task) -> Task:
         redactor = self._kit.redactor(task.policy_profile)
@@ -130,6 +118,17 @@ class Runs:
         if await self._kit.store.head(run_id) is not None:
             return "", []
         return await envelopes.take(self._kit, task.tenant_id, budget)
+
+    async def _begun(self, run_id: str, task: Task, refusal: RemitError) -> str:
+        """The run of a task whose agent starts none now: there is one if the task was submitted before."""
+        if await self._kit.store.head(run_id) is None:
+            raise refusal
+        authorise(self._kit.policy, task)
+        try:
+            await self._same(run_id, self._clean(_checked(task)))
+        except ConflictError:
+            raise refusal from None
+        return run_id
 
     async def _same(self, run_id: str, task: Task) -> None:
         run, _ = await loading.load(self._kit.store, run_id)
@@ -302,6 +301,25 @@ def _checked(task: Task) -> Task:
         raise InputError(f"`output_schema`: {error.message}", code="E129", help=error.help) from error
     except (RecursionError, TypeError, ValueError) as error:
         raise InputError(f"`input` cannot be written as JSON: {error}", code="E101") from error
+
+
+def authorise(policy: Policy, task: Task) -> None:
+    """Raise DeniedError E301 unless policy lets the task's actor start its agent."""
+    actor = task.actor_context
+    decision = policy.decide(
+        PolicyRequest(
+            Principal(task.tenant_id, actor.actor_id, actor.roles),
+            "start_run",
+            task.agent,
+            profile=task.policy_profile,
+        )
+    )
+    if decision.verdict != "allow":
+        raise DeniedError(
+            decision.reason or f"policy does not let `{actor.actor_id}` start `{task.agent}`",
+            code="E301",
+            help=decision.help,
+        )
 
 
 def root_run_id(tenant_id: str, task_id: str) -> str:

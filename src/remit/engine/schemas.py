@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import jsonschema_rs
 
 from remit.core.codec import canonical, digest
 from remit.core.errors import ConfigError, InputError
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 MAX_NESTING = 64
 MAX_BYTES = 1_000_000
@@ -19,6 +22,8 @@ _CACHE_SIZE = 1024
 # Patterns run without backtracking, but for look-arounds and back-references: those may take so many steps.
 _PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=100_000)
 _compiled: dict[str, jsonschema_rs.Validator] = {}
+# The very object last met under an id, kept alive so that the id stays its own.
+_met: dict[int, tuple[dict[str, Any], jsonschema_rs.Validator]] = {}
 
 
 class Validator:
@@ -27,15 +32,22 @@ class Validator:
     2020-12 unless `$schema` says otherwise; formats are checked; `$ref` never leaves the schema itself.
     """
 
-    def __init__(self, schema: dict[str, Any]) -> None:
-        """Raises ConfigError E230 when the schema is not valid."""
+    def __init__(self, schema: dict[str, Any], *, fixed: bool = False) -> None:
+        """`fixed`: this very object is never changed, as a tool's schema, so it is known again without being read.
+
+        Raises ConfigError E230 when the schema is not valid.
+        """
+        known = _met.get(id(schema)) if fixed else None
+        if known is not None and known[0] is schema:
+            self._schema = known[1]
+            return
         key = _digest(schema)
         compiled = _compiled.get(key)
         if compiled is None:
             compiled = _compile(schema)
-            if len(_compiled) >= _CACHE_SIZE:
-                _compiled.clear()
-            _compiled[key] = compiled
+            _keep(_compiled, key, compiled)
+        if fixed:
+            _keep(_met, id(schema), (schema, compiled))
         self._schema = compiled
 
     def problems(self, value: Any) -> tuple[str, ...]:
@@ -52,6 +64,12 @@ class Validator:
             return _sentences(self._schema.iter_errors(value))
         except (ValueError, TypeError, RecursionError) as error:
             return (f"$: the value cannot be checked: {_short(str(error))}",)
+
+
+def _keep(cache: dict[K, V], key: K, value: V) -> None:
+    if len(cache) >= _CACHE_SIZE:
+        cache.clear()
+    cache[key] = value
 
 
 def check_schema(schema: dict[str, Any]) -> None:

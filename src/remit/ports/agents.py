@@ -103,6 +103,9 @@ class RunContext(Protocol):
     async def call_many(self, calls: list[tuple[str, dict[str, Any]]]) -> list[Any]:
         """Call several tools at once; answers in order. Raises the first ToolError after all have settled."""
 
+    async def call_all(self, calls: list[tuple[str, dict[str, Any]]]) -> list[Any]:
+        """As `call_many`, but a call that failed or was refused answers with its ToolError instead of raising it."""
+
     async def ask(self, prompt: str, *, system: str = "", output_schema: dict[str, Any] | None = None) -> Any:
         """Ask the agent's model; text, or a value that fits `output_schema`."""
 

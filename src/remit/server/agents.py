@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -11,12 +12,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from remit.bootstrap import App
+from remit.core.agent import AgentSpec
 from remit.core.approval import Approval, DecisionKind
 from remit.core.errors import ConflictError, InputError, NotFoundError
 from remit.core.task import Result, Task
 from remit.core.view import RunView
+from remit.engine import resolving
 from remit.engine.runs import root_run_id
-from remit.ports.agents import Agent
 from remit.server.auth import DECIDE, READ, RUN, TheApp, Who
 from remit.server.schemas import AgentPage, Cursor, Limit, operation, read, reply
 
@@ -110,7 +112,7 @@ RUN_LINK = {"run": {"operationId": "showRun", "parameters": {"run_id": "$respons
 async def invoke(request: Request, app: TheApp, who: Who) -> Response:
     """Start a task. It outlives this request and a restart of the server."""
     asked = await read(request, Invoke, who)
-    lead = choose(asked.agents, app.catalogue.agents)
+    lead = choose(asked.agents, await _specs(app, who.tenant_id, asked.agents))
     task = Task(
         task_id=asked.task_id if asked.task_id is not UNSET else app.clock.new_id("task"),
         agent=lead,
@@ -214,13 +216,22 @@ async def approve(task_id: str, request: Request, app: TheApp, who: Who) -> Resp
 )
 async def list_agents(app: TheApp, who: Who, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """What each agent says about itself."""
-    names = sorted(name for name in app.catalogue.agents if name > (cursor or ""))
-    page = names[:limit]
-    specs = [app.catalogue.agents[name].spec for name in page]
-    return reply(AgentPage(specs, page[-1] if len(names) > limit else None))
+    found = await resolving.agents(
+        app.registry, app.catalogue, who.tenant_id, after=cursor or "", limit=limit
+    )
+    return reply(AgentPage(*found))
 
 
-def choose(names: list[str], agents: Mapping[str, Agent]) -> str:
+async def _specs(app: App, tenant_id: str, names: list[str]) -> dict[str, AgentSpec]:
+    """The agents that code defines, and of the registry those that are named."""
+    made = {name: agent.spec for name, agent in app.catalogue.agents.items()}
+    for name in names:
+        with suppress(NotFoundError):
+            made[name] = (await resolving.resolve(app.registry, app.catalogue, tenant_id, name, "")).spec
+    return made
+
+
+def choose(names: list[str], agents: Mapping[str, AgentSpec]) -> str:
     """The agent that leads: the only one named, else one that may delegate to all the others named.
 
     That may be an agent outside `names`, such as a supervisor. Raises InputError, NotFoundError.
@@ -234,9 +245,7 @@ def choose(names: list[str], agents: Mapping[str, Agent]) -> str:
     if len(wanted) == 1:
         return wanted[0]
     able = [
-        name
-        for name in [*wanted, *sorted(agents)]
-        if set(wanted) - {name} <= set(agents[name].spec.delegates)
+        name for name in [*wanted, *sorted(agents)] if set(wanted) - {name} <= set(agents[name].delegates)
     ]
     if not able:
         raise InputError(

@@ -20,7 +20,22 @@ from remit.core.semconv import HTTP_DURATION, HTTP_REQUESTS
 from remit.core.task import Result, Task
 from remit.core.view import EventView, RunView
 from remit.engine.audit import VerifyReport
-from remit.server import agents, approvals, health, problems, runs, schemas
+from remit.server import (
+    agents,
+    approvals,
+    definitions,
+    health,
+    notifiers,
+    problems,
+    runs,
+    schedules,
+    schemas,
+    scorecards,
+    tables,
+    validation_runs,
+    validation_types,
+    validations,
+)
 
 HOST = "127.0.0.1"
 PORT = 8700
@@ -50,6 +65,14 @@ COMPONENTS: tuple[type[Any], ...] = (
     runs.Exported,
     approvals.Decide,
     approvals.Answer,
+    *definitions.COMPONENTS,
+    *tables.COMPONENTS,
+    *validation_types.COMPONENTS,
+    *validations.COMPONENTS,
+    *validation_runs.COMPONENTS,
+    *schedules.COMPONENTS,
+    *notifiers.COMPONENTS,
+    *scorecards.COMPONENTS,
     health.Health,
 )
 """Types that OpenAPI names; a test compares them with what the operations refer to."""
@@ -74,7 +97,20 @@ def build_api(app: App, *, closing: asyncio.Event | None = None) -> FastAPI:
 def routes() -> FastAPI:
     """The API without an app behind it: enough to write its OpenAPI document."""
     api = FastAPI(title="Remit", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
-    for noun in (agents, runs, approvals, health):
+    for noun in (
+        agents,
+        runs,
+        approvals,
+        definitions,
+        tables,
+        validation_types,
+        validations,
+        validation_runs,
+        scorecards,
+        schedules,
+        notifiers,
+        health,
+    ):
         api.include_router(noun.router)
     problems.install(api)
 
@@ -179,7 +215,7 @@ async def serve(
 
 
 async def _work(app: App, stopping: asyncio.Event, grace_s: float) -> None:
-    working = asyncio.create_task(app.worker.serve(stopping))
+    working = asyncio.create_task(app.work(stopping))
     stopped = asyncio.create_task(stopping.wait())
     try:
         await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)

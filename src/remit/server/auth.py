@@ -20,9 +20,11 @@ READ = "read"
 RUN = "run"
 DECIDE = "decide"
 AUDIT = "audit"
+EDIT = "edit"
 
 ROLE_SCOPES: dict[str, frozenset[str]] = {
-    "admin": frozenset({READ, RUN, DECIDE, AUDIT}),
+    "admin": frozenset({READ, RUN, DECIDE, AUDIT, EDIT}),
+    "editor": frozenset({READ, EDIT}),
     "operator": frozenset({READ, RUN}),
     "approver": frozenset({READ, DECIDE}),
     "auditor": frozenset({READ, AUDIT}),

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from remit.adapters.store.sqlite import SqliteStore, schema
+from remit.adapters.store.sqlite import SqliteStore, commits, schema
 from remit.core import codec
 from remit.core.errors import ConfigError, FencedError, StoreError
 from remit.ports.store import Collection, Entry, Index, Put
@@ -55,6 +57,49 @@ async def go_on(store: SqliteStore, run_id: str = "r", *, size: int = 0, durable
     entry = Entry(seq=head.seq + 1, body=body, hash=codec.link(head.hash, body))
     await store.append(run_id, seq=head.seq, epoch=head.epoch, entries=[entry], durable=durable)
     return entry.seq
+
+
+@pytest.mark.parametrize(
+    ("quick_s", "together", "on_the_loop"),
+    [(float("inf"), 1, True), (float("inf"), 2, False), (0.0, 1, False)],
+    ids=["alone and quick", "two at once", "slow disk"],
+)
+async def test_an_fsync_is_waited_for_on_the_loop_only_if_it_is_quick_and_alone(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, quick_s: float, together: int, on_the_loop: bool
+) -> None:
+    """A slow disk, or company to share the fsync with, sends the commit to the writer thread."""
+    monkeypatch.setattr(commits, "QUICK_FSYNC_S", quick_s)
+    await go_on(store, durable=True)
+    threads: list[int] = []
+
+    def work(db: sqlite3.Connection) -> None:
+        threads.append(threading.get_ident())
+
+    await asyncio.gather(*(store._write(work, durable=True) for _ in range(together)))
+    assert [thread == threading.get_ident() for thread in threads] == [on_the_loop] * together
+
+
+async def test_a_log_that_grew_while_somebody_read_is_cut_when_it_begins_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A slow reader keeps the write-ahead log from being emptied; once it is gone the log goes back to its size."""
+    monkeypatch.setattr(schema, "LARGEST_LOG_BYTES", 100_000)
+    store, log = SqliteStore(tmp_path / "remit.db", HandClock()), tmp_path / "remit.db-wal"
+    await store.open()
+    await start(store, "r")
+    with contextlib.closing(sqlite3.connect(tmp_path / "remit.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM runs").fetchall()
+        for _ in range(50):
+            await go_on(store, size=20_000)
+        reader.execute("COMMIT")
+    assert log.stat().st_size > 1_000_000
+    store._opened().commits.restart_log()
+    for _ in range(2):  # the writer thread has both behind it when the second is durable
+        store._opened().commits._fsync_s = commits.QUICK_FSYNC_S
+        await go_on(store, durable=True)
+    assert log.stat().st_size <= 100_000
+    await store.close()
 
 
 def worker(path: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -8,7 +8,7 @@ The canonical text of a value, and so every digest, is the same on every engine 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from msgspec import Struct
 
@@ -95,20 +95,33 @@ class Dialect(Protocol):
     def lanes(self, text: str, algorithm: HashFunction) -> list[str]:
         """SQL for the lanes (60-bit integers) of the hash of a text."""
 
+    def total(self, lane: str) -> str:
+        """SQL for the exact sum of a lane over many rows; what it answers becomes a number by `int(value or 0)`."""
+
     def where(self, filters: Sequence[Filter]) -> str:
-        """SQL of all conditions joined with AND; empty for none."""
+        """SQL of all conditions joined with AND; empty for none. Each is compared as the column's own type."""
 
 
 class Engine(Protocol):
     """One open table (or file). Blocking; used from a tool's thread and closed by `with`.
 
-    `server` is equal for two engines whose tables one query can join (same database and login; all files share DuckDB).
+    `server` is equal for two engines whose tables one query can join (same database and login; local files share
+    DuckDB, if one was opened `beside` the other: see `sources.open_engine`).
     Every method raises `SourceError` with a stable code when the source cannot be read: unreachable, refused, no such
     table, no such column, permission lost.
     """
 
-    server: str
-    dialect: Dialect
+    @property
+    def server(self) -> str:
+        """What two tables have in common that one query can join."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """The SQL of this engine, for this table."""
+
+    @property
+    def source(self) -> str:
+        """The location without any secret, for people."""
 
     def columns(self) -> list[Column]:
         """The columns in order."""
@@ -136,6 +149,6 @@ class Engine(Protocol):
     def close(self) -> None:
         """Let go."""
 
-    def __enter__(self) -> Engine: ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(self, *error: object) -> None: ...

@@ -78,6 +78,17 @@ def load_profiles(dirs: Iterable[Path | str] = (), *, packaged: bool = True) -> 
     return profiles
 
 
+def profile_problems(fields: dict[str, Any], cedar: str) -> list[str]:
+    """What is wrong with a profile that is data: the fields of its `profile.toml` but the name, and its Cedar text."""
+    problems: list[str] = []
+    toml, text = Path("profile.toml"), Path("policy.cedar")
+    rest = _typed(toml, "", fields, {k: v for k, v in _FIELDS.items() if k != "name"}, problems)
+    limits = _typed(toml, "", rest.get("budget", {}), _LIMITS, problems)
+    _check_cost(toml, "", limits, problems)
+    found, _ = check(cedar)
+    return [*problems, *(f"{text}:{problem.line}: {problem.text}" for problem in found)]
+
+
 def _drafts(dirs: list[Path], problems: list[str]) -> dict[str, _Draft]:
     drafts: dict[str, _Draft] = {}
     for directory in dirs:
@@ -133,10 +144,14 @@ def _settings(path: Path, problems: list[str]) -> tuple[dict[str, Any], dict[str
         problems.append(f"{path}:1: `name` is missing")
     fields = _typed(path, text, data, _FIELDS, problems)
     limits = _typed(path, text, fields.pop("budget", {}), _LIMITS, problems)
+    _check_cost(path, text, limits, problems)
+    return fields, limits
+
+
+def _check_cost(path: Path, text: str, limits: dict[str, Any], problems: list[str]) -> None:
     cost = limits.get("max_cost_usd")
     if cost is not None and not (cost.is_finite() and cost >= 0):
         problems.append(f"{path}:{_line(text, 'max_cost_usd')}: `max_cost_usd` must be zero or more")
-    return fields, limits
 
 
 def _typed(

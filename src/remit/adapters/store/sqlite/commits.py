@@ -1,8 +1,9 @@
 """Group commit: whatever is asked for at the same time shares one SQLite transaction.
 
 Requests made in one turn of an event loop are gathered. A small batch that needs no fsync is executed at the end
-of that turn on the loop itself (20 µs: less than waking a thread costs); any other goes to the one writer thread.
-While that thread waits for the disk, new requests pile up and become its next batch.
+of that turn on the loop itself (20 µs: less than waking a thread costs), and so is a request that is alone, as long as
+fsyncs here are quick. Any other batch goes to the one writer thread. While that thread waits for the disk, new requests
+pile up and become its next batch.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
@@ -23,6 +25,8 @@ T = TypeVar("T")
 
 INLINE_JOBS = 16
 INLINE_BYTES = 64 * 1024
+QUICK_FSYNC_S = 0.001
+"""An fsync that takes longer than this is not waited for on an event loop."""
 CHECKPOINT_PAGES = 1000
 LARGEST_BATCH = 500
 
@@ -73,6 +77,7 @@ class GroupCommit:
         self._checkpoint = checkpoint
         self._synchronous = "NORMAL"
         self._pages = 0
+        self._fsync_s = QUICK_FSYNC_S
         self._closed = False
         self._lock = threading.Lock()
         self._gathering: dict[asyncio.AbstractEventLoop, list[Job]] = {}
@@ -121,7 +126,7 @@ class GroupCommit:
             yield self._queue.get_nowait() or []
 
     def restart_log(self) -> None:
-        """Let the writer thread empty the write-ahead log while nobody writes, once it has grown large."""
+        """Let the writer thread empty the write-ahead log while nobody writes, so that it is written from its start again."""
         self._queue.put([])
 
     def foreign_version(self) -> int | None:
@@ -150,7 +155,9 @@ class GroupCommit:
         self._queue.put(jobs)
 
     def _is_small(self, jobs: Sequence[Job]) -> bool:
-        if len(jobs) > INLINE_JOBS or any(job.durable for job in jobs):
+        if any(job.durable for job in jobs) and (len(jobs) > 1 or self._fsync_s >= QUICK_FSYNC_S):
+            return False
+        if len(jobs) > INLINE_JOBS:
             return False
         return sum(job.size for job in jobs) <= INLINE_BYTES
 
@@ -166,7 +173,8 @@ class GroupCommit:
                 _settle_all(jobs)
             if restart:
                 with self._lock, contextlib.suppress(sqlite3.Error):
-                    self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                    # The log keeps its size: an fsync of a file that does not grow takes half as long.
+                    self._db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
 
     def _drain(self) -> tuple[list[Job], bool, bool]:
         """Everything queued (at least one thing), whether to go on afterwards, and whether to empty the log."""
@@ -240,7 +248,11 @@ class GroupCommit:
             self._rollback()
             return
         try:
+            began = time.perf_counter()
             self._db.execute("COMMIT")
+            if self._synchronous == "FULL":
+                # The slow ones weigh more: after a stall it takes some quick fsyncs on the thread to come back.
+                self._fsync_s = max(time.perf_counter() - began, self._fsync_s * 0.9)
         except sqlite3.Error as error:
             self._rollback()
             failure = failures.commit_error(error, self._path)

@@ -27,15 +27,19 @@ _LEASE = """UPDATE runs SET epoch = epoch + 1, owner = ?, lease_until = ?
 _RENEW = "UPDATE runs SET lease_until = ? WHERE run_id = ? AND epoch = ? AND owner = ?"
 _RELEASE = "UPDATE runs SET owner = '', lease_until = 0 WHERE run_id = ? AND epoch = ? AND owner = ?"
 _READ = "SELECT id & ?, body, hash FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
-_DUE = """WITH open AS (
-        SELECT run_id, tenant_id, root_run, created_ts FROM runs WHERE status = 'ready' AND lease_until <= :now
-        UNION ALL SELECT run_id, tenant_id, root_run, created_ts FROM runs
-            WHERE status = 'waiting' AND wake_ts <= :now AND lease_until <= :now),
-    turns AS (
+_OPEN = """SELECT run_id, tenant_id, created_ts FROM runs WHERE status = 'ready' AND lease_until <= :now
+        UNION ALL SELECT run_id, tenant_id, created_ts FROM runs
+            WHERE status = 'waiting' AND wake_ts <= :now AND lease_until <= :now"""
+# Its own text, so that SQLite finds the few runs of a tree by `runs_root` whatever else is ready.
+_OPEN_OF_ROOT = """SELECT run_id, tenant_id, created_ts FROM runs
+        WHERE root_run = :root AND status <> 'ended' AND lease_until <= :now AND (status = 'ready' OR wake_ts <= :now)"""
+_IN_TURNS = """WITH open AS ({open}), turns AS (
         SELECT run_id, created_ts,
             row_number() OVER (PARTITION BY tenant_id ORDER BY created_ts, run_id) AS turn
-        FROM open WHERE (:tenant IS NULL OR tenant_id = :tenant) AND (:root IS NULL OR root_run = :root))
+        FROM open WHERE :tenant IS NULL OR tenant_id = :tenant)
     SELECT run_id FROM turns ORDER BY turn, created_ts, run_id LIMIT :limit"""
+_DUE = _IN_TURNS.format(open=_OPEN)
+_DUE_OF_ROOT = _IN_TURNS.format(open=_OPEN_OF_ROOT)
 
 
 def create(
@@ -161,7 +165,7 @@ def due(
 ) -> list[str]:
     """Runs to advance, tenants taking turns."""
     given = {"now": now, "limit": limit, "tenant": tenant_id, "root": root_run}
-    return [run_id for (run_id,) in db.execute(_DUE, given)]
+    return [run_id for (run_id,) in db.execute(_DUE if root_run is None else _DUE_OF_ROOT, given)]
 
 
 def contents(db: sqlite3.Connection, digests: Sequence[str]) -> dict[str, bytes]:

@@ -32,6 +32,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 """Each step is applied once, in order; `PRAGMA user_version` counts them. Steps already released never change."""
 
+LARGEST_LOG_BYTES = 32 * 1024 * 1024
+"""The size that the write-ahead log keeps, at most."""
+
 SEQ_BITS = 24
 """A run has at most 16.7 million entries."""
 
@@ -41,7 +44,14 @@ def connect(path: str, timeout_s: float) -> sqlite3.Connection:
     db = sqlite3.connect(
         path, timeout=timeout_s, isolation_level=None, check_same_thread=False, cached_statements=512
     )
-    for pragma in ("synchronous=NORMAL", "wal_autocheckpoint=0", "cache_size=-16000", "temp_store=MEMORY"):
+    for pragma in (
+        "synchronous=NORMAL",
+        "wal_autocheckpoint=0",
+        # A log that has grown beyond this (a reader was slow) is cut when it begins anew.
+        f"journal_size_limit={LARGEST_LOG_BYTES}",
+        "cache_size=-4000",
+        "temp_store=MEMORY",
+    ):
         db.execute(f"PRAGMA {pragma}")
     # Only macOS heeds these: its plain fsync leaves the data in the drive's cache.
     for pragma in ("fullfsync=1", "checkpoint_fullfsync=1"):

@@ -144,7 +144,8 @@ class SqliteStore:
                 journal.move(db, key, status, wake_ts)
             if writes:
                 records.apply(db, self._tables, writes)
-                return journal.waiting(db, key)
+                if any(isinstance(write, Signal) for write in writes):  # one may be for this very run
+                    return journal.waiting(db, key)
             return waiting
 
         size = _size(entries, packed)
@@ -193,7 +194,10 @@ class SqliteStore:
         self, *, limit: int, tenant_id: str | None = None, root_run: str | None = None
     ) -> list[str]:
         """Runs to advance now; tenants take turns, and within a tenant the oldest run goes first."""
-        return await self._query(lambda db: journal.due(db, self._clock.now(), limit, tenant_id, root_run))
+        now = self._clock.now()
+        if root_run is not None:  # a tree is a few runs, found by index
+            return self._look(lambda db: journal.due(db, now, limit, tenant_id, root_run))
+        return await self._query(lambda db: journal.due(db, now, limit, tenant_id, None))
 
     async def changed(self, run_id: str, *, after: int, timeout_s: float) -> bool:
         """Wait until the run has an entry after seq `after`, or `timeout_s`."""

@@ -1,0 +1,1 @@
+"""One file per engine: how the questions of `base` are asked there."""

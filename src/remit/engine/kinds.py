@@ -1,0 +1,201 @@
+"""The kinds of definition that the platform itself knows: what a body of each must be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from remit.core.agent import AgentSpec
+from remit.core.codec import convert, plain
+from remit.core.definition import MAIN
+from remit.core.errors import ConfigError, InputError
+from remit.engine.models import ModelAccess, Route
+from remit.engine.schemas import check_schema
+from remit.engine.versions import Kind
+
+AGENT, PROMPT, ROUTE = "agent", "prompt", "model_route"
+
+_Text = Annotated[str, Meta(min_length=1)]
+_PROMPT = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,127})(?:@([A-Za-z0-9_.-]{1,64}))?\Z")
+
+
+class PromptRef(Struct, frozen=True, forbid_unknown_fields=True):
+    """Instructions that are a definition of their own: `NAME`, `NAME@ALIAS` or `NAME@VERSION`."""
+
+    prompt: str
+
+
+class AgentBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An agent as data: the fields of `AgentSpec` that are not its name, kind or version."""
+
+    instructions: str | PromptRef = ""
+    description: str = ""
+    model: str = "default"
+    tools: tuple[str, ...] = ()
+    delegates: tuple[str, ...] = ()
+    output_schema: dict[str, Any] | None = None
+    max_iterations: Annotated[int, Meta(ge=1, le=1000)] = 12
+    max_tokens: Annotated[int, Meta(ge=1)] = 2048
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    repairs: Annotated[int, Meta(ge=0, le=10)] = 2
+
+
+class PromptBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A prompt: the text of an agent's instructions."""
+
+    text: _Text
+
+
+class RouteBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A way to a model, as in `remit.toml`: a provider, its model, and which routes of `remit.toml` to try next."""
+
+    provider: str
+    model: str = ""
+    fallbacks: tuple[str, ...] = ()
+    max_tokens: Annotated[int, Meta(ge=1)] = 2048
+    timeout_s: Annotated[float, Meta(gt=0)] = 120.0
+
+
+class ToolSchemaBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """The contract of a tool: what goes in and what comes out, as JSON Schema."""
+
+    input_schema: dict[str, Any]
+    description: str = ""
+    output_schema: dict[str, Any] | None = None
+
+
+class PolicyProfileBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A policy profile: the fields of its `profile.toml` but the name, and the text of its `policy.cedar`."""
+
+    cedar: str
+    profile: dict[str, Any] = {}
+
+
+class Shaped(Kind):
+    """A kind whose body is a Struct, with no more to say about it."""
+
+    def __init__(self, name: str, shape: type[Any], remark: str = "") -> None:
+        self.name = name
+        self.remark = remark
+        self._shape = shape
+
+    def check(self, body: dict[str, Any]) -> None:
+        """Raise InputError for a body of another shape."""
+        convert(body, self._shape)
+
+
+class AgentKind(Kind):
+    """Agents as data. `tools` are the names that exist here; `routes` those of settings, besides the registry's."""
+
+    name = AGENT
+
+    def __init__(self, tools: Collection[str], routes: Collection[str]) -> None:
+        self._tools = tools
+        self._routes = routes
+
+    def check(self, body: dict[str, Any]) -> None:
+        """Raise InputError for an agent that could not work: an unknown tool, a schema that is none."""
+        made = convert(body, AgentBody)
+        for name in made.tools:
+            if name not in self._tools:
+                there = ", ".join(f"`{n}`" for n in sorted(self._tools)) or "none"
+                raise InputError(f"there is no tool `{name}`", code="E509", help=f"known here: {there}")
+        if made.output_schema is not None:
+            schema_of("output_schema", made.output_schema)
+        if isinstance(made.instructions, PromptRef):
+            parse_prompt(made.instructions.prompt)
+
+    def references(self, body: dict[str, Any]) -> list[tuple[str, str]]:
+        """The prompt that it names, if it names one, and a model route that settings do not have."""
+        made = convert(body, AgentBody)
+        told = made.instructions
+        prompts = [(PROMPT, parse_prompt(told.prompt)[0])] if isinstance(told, PromptRef) else []
+        return prompts if made.model in self._routes else [*prompts, (ROUTE, made.model)]
+
+
+class RouteKind(Shaped):
+    """Model routes: they go before those of settings of the same name."""
+
+    def __init__(self, models: ModelAccess) -> None:
+        super().__init__(ROUTE, RouteBody)
+        self._models = models
+
+    def check(self, body: dict[str, Any]) -> None:
+        """Raise InputError for a route whose provider or fallback is not there."""
+        super().check(body)
+        try:
+            self._models.check(route_of(body))
+        except ConfigError as error:
+            raise InputError(error.message, code="E509", help=error.help) from error
+
+
+class ToolSchemaKind(Shaped):
+    """Contracts of tools."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "tool_schema", ToolSchemaBody, "it is on record; a tool goes by the schema of its code"
+        )
+
+    def check(self, body: dict[str, Any]) -> None:
+        """Raise InputError for a schema that is none."""
+        super().check(body)
+        for field in ("input_schema", "output_schema"):
+            if body.get(field) is not None:
+                schema_of(field, body[field])
+
+
+class PolicyProfileKind(Shaped):
+    """Policy profiles, checked like those in files. `problems` says what is wrong with fields and Cedar text."""
+
+    def __init__(self, problems: Callable[[dict[str, Any], str], list[str]]) -> None:
+        remark = "it is on record; the profiles in force are those of the folders in `remit.toml`"
+        super().__init__("policy_profile", PolicyProfileBody, remark)
+        self._problems = problems
+
+    def check(self, body: dict[str, Any]) -> None:
+        """Raise InputError that lists everything wrong with the profile."""
+        super().check(body)
+        found = self._problems(body.get("profile", {}), body["cedar"])
+        if found:
+            raise InputError("; ".join(found), code="E509", help="correct what is named and try again")
+
+
+def route_of(body: dict[str, Any]) -> Route:
+    """The route that a definition is."""
+    made = convert(body, RouteBody)
+    return Route(made.provider, made.model, made.fallbacks, made.max_tokens, made.timeout_s)
+
+
+def parse_prompt(text: str) -> tuple[str, int, str]:
+    """The name, the version (0: by alias) and the alias that a reference to a prompt means. Raises InputError."""
+    found = _PROMPT.match(text)
+    if found is None:
+        raise InputError(
+            f"`{text[:150]}` names no prompt", code="E509", help="write NAME, NAME@ALIAS or NAME@VERSION"
+        )
+    name, which = found[1], found[2] or MAIN
+    return (name, int(which), MAIN) if which.isdigit() else (name, 0, which)
+
+
+def agent_spec(name: str, version: int, kind: Any, body: dict[str, Any], instructions: str) -> AgentSpec:
+    """The spec of an agent that is a definition."""
+    fields = {f: getattr(convert(body, AgentBody), f) for f in AgentBody.__struct_fields__}
+    return AgentSpec(name=name, kind=kind, version=str(version), **{**fields, "instructions": instructions})
+
+
+def agent_body(spec: AgentSpec) -> dict[str, Any]:
+    """The body that says of an agent what its code says: where somebody starts who wants to edit it."""
+    body: dict[str, Any] = plain(AgentBody(**{f: getattr(spec, f) for f in AgentBody.__struct_fields__}))
+    return body
+
+
+def schema_of(field: str, schema: dict[str, Any]) -> None:
+    """Raise InputError unless a field holds JSON Schema."""
+    try:
+        check_schema(schema)
+    except ConfigError as error:
+        raise InputError(f"`{field}`: {error.message}", code="E509", help=error.help) from error

@@ -1,0 +1,176 @@
+"""Aggregates and filters mean the same on every engine, to the last digit."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from stores import Columns, Store
+
+from remit_packs.validation.engines.base import Filter, Measure
+from remit_packs.validation.engines.errors import SourceError
+from remit_packs.validation.sources import open_engine
+
+D = Decimal
+
+COLUMNS: Columns = {
+    "id": ("integer", [1, 2, 3, 4, 5]),
+    "name": ("string", ["b", "B", "a ", "é", None]),
+    "city": ("string", ["x", "x", "y", None, "x"]),
+    "amount": ("decimal(12,2)", [D("1.10"), D("2.20"), D("-3.30"), None, D("4.40")]),
+    "day": ("date", [date(2026, 1, 1), date(2026, 1, 2), date(2025, 12, 31), None, date(2026, 1, 2)]),
+    "at": (
+        "timestamp",
+        [
+            datetime(2026, 1, 1, 8),
+            datetime(2026, 1, 2, 0, 0, 0, 1),
+            None,
+            datetime(2025, 1, 1),
+            datetime(2026, 1, 1),
+        ],
+    ),
+    "ok": ("boolean", [True, False, None, True, True]),
+    "rate": ("float", [0.5, -1.5, None, 2.25, 1e3]),
+}
+
+MEASURES: list[tuple[Measure, Any]] = [
+    (Measure("count"), 5),
+    (Measure("nulls", "amount"), 1),
+    (Measure("distinct", columns=["name"]), 4),
+    (Measure("distinct", "city"), 2),
+    (Measure("distinct", columns=["city", "day"]), 3),
+    (Measure("distinct", columns=["ok"]), 2),
+    (Measure("min", "amount"), D("-3.30")),
+    (Measure("max", "amount"), D("4.40")),
+    (Measure("sum", "amount"), D("4.40")),
+    (Measure("avg", "amount"), D("1.10")),
+    (Measure("sum", "id"), 15),
+    (Measure("avg", "id"), 3),
+    (Measure("min", "name"), "B"),
+    (Measure("max", "name"), "é"),
+    (Measure("min", "day"), date(2025, 12, 31)),
+    (Measure("max", "at"), datetime(2026, 1, 2, 0, 0, 0, 1)),
+    (Measure("max", "rate"), 1000.0),
+    (Measure("sum", "rate"), 1001.25),
+    (Measure("avg", "rate"), 250.3125),
+    (Measure("max_length", "name"), 2),
+    (Measure("below", "amount", value=2.2), 2),
+    (Measure("above", "amount", value=0), 3),
+    (Measure("below", "day", value="2026-01-01"), 1),
+    (Measure("above", "at", value="2026-01-01"), 2),
+    (Measure("not_in", "name", values=["b", "a"]), 3),
+    (Measure("not_in", "amount", values=[1.1, 2.2, 4.4]), 1),
+    (Measure("not_in", "id", values=[]), 5),
+    (Measure("not_matching", "name", pattern="[a-z]"), 3),
+    (Measure("not_matching", "name", pattern="b|B"), 2),
+    (Measure("not_finite", "rate"), 0),
+]
+
+FILTERS: list[tuple[list[Filter], list[int]]] = [
+    ([], [1, 2, 3, 4, 5]),
+    ([Filter("name", "=", "b")], [1]),
+    ([Filter("name", "!=", "b")], [2, 3, 4]),
+    ([Filter("name", "=", "a")], []),
+    ([Filter("name", "in", ["a ", "é", "zz"])], [3, 4]),
+    ([Filter("name", "in", [])], []),
+    ([Filter("name", "<", "b")], [2, 3]),
+    ([Filter("name", "is_null")], [5]),
+    ([Filter("amount", "not_null"), Filter("amount", "<=", "2.2")], [1, 2, 3]),
+    ([Filter("amount", "=", 1.1)], [1]),
+    ([Filter("day", "=", "2026-01-02")], [2, 5]),
+    ([Filter("at", ">=", "2026-01-02")], [2]),
+    ([Filter("at", "=", "2026-01-01T08:00:00")], [1]),
+    ([Filter("ok", "=", True)], [1, 4, 5]),
+    ([Filter("ok", "=", "false")], [2]),
+    ([Filter("rate", ">", 0.5)], [4, 5]),
+    ([Filter("name", "=", "'; DROP TABLE x; --")], []),
+    ([Filter("name", "=", "\\")], []),
+]
+
+
+def test_every_measure(store: Store) -> None:
+    with open_engine(store.write(COLUMNS)) as engine:
+        found = engine.measures([measure for measure, _ in MEASURES])
+    for (measure, expected), actual in zip(MEASURES, found, strict=True):
+        assert actual == expected, (measure, actual)
+        if isinstance(expected, D):
+            assert not isinstance(actual, float), measure
+
+
+def test_every_filter(store: Store) -> None:
+    with open_engine(store.write(COLUMNS)) as engine:
+        for filters, kept in FILTERS:
+            assert engine.count(filters) == len(kept), filters
+            assert engine.measures([Measure("sum", "id")], filters) == [sum(kept) or None], filters
+
+
+def test_nothing_has_no_sum(store: Store) -> None:
+    with open_engine(store.write(COLUMNS)) as engine:
+        none = [Filter("id", "<", 0)]
+        asked = [Measure("count"), Measure("sum", "amount"), Measure("avg", "amount"), Measure("min", "day")]
+        assert engine.measures(asked, none) == [0, None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (Filter("nope", "=", 1), "E565"),
+        (Filter("amount", "=", "abc"), "E572"),
+        (Filter("amount", "=", None), "E572"),
+        (Filter("amount", "in", 3), "E572"),
+        (Filter("amount", "<", True), "E572"),
+        (Filter("amount", "<", math.inf), "E572"),
+        (Filter("day", "=", "yesterday"), "E572"),
+        (Filter("ok", "=", "maybe"), "E572"),
+    ],
+)
+def test_a_filter_that_means_nothing_is_told(store: Store, wrong: Filter, code: str) -> None:
+    with open_engine(store.write(COLUMNS)) as engine, pytest.raises(SourceError) as error:
+        engine.count([wrong])
+    assert error.value.code == code
+
+
+def test_only_numbers_have_a_sum(store: Store) -> None:
+    with open_engine(store.write(COLUMNS)) as engine, pytest.raises(SourceError) as error:
+        engine.measures([Measure("sum", "name")])
+    assert error.value.code == "E572"
+
+
+def test_rows_stream_in_batches(store: Store) -> None:
+    columns: Columns = {"id": ("integer", list(range(100)))}
+    with open_engine(store.write(columns)) as engine:
+        batches = list(engine.stream(f"SELECT id FROM {engine.relation()} ORDER BY id", 40))
+        assert [int(row[0]) for batch in batches for row in batch] != []
+        assert sorted(int(row[0]) for batch in batches for row in batch) == list(range(100))
+        assert len(batches) > 1 or len(batches[0]) == 100
+        assert engine.count() == 100
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM {table}",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; DELETE FROM {table}",
+        "INSERT INTO {table} VALUES (1)",
+        "",
+        "SET x = 1",
+        "COPY (SELECT 1) TO '/tmp/out.csv'",
+        "SELECT 1 INTO OUTFILE '/tmp/out'",
+    ],
+)
+def test_only_one_select_is_run(store: Store, sql: str) -> None:
+    with open_engine(store.write({"id": ("integer", [1, 2])})) as engine:
+        with pytest.raises(SourceError):
+            engine.fetch(sql.replace("{table}", engine.relation()))
+        assert engine.count() == 2
+
+
+def test_a_failed_question_does_not_end_the_session(store: Store) -> None:
+    with open_engine(store.write({"id": ("integer", [1, 2])})) as engine:
+        with pytest.raises(SourceError):
+            engine.fetch(f"SELECT nothing_like_it FROM {engine.relation()}")
+        assert engine.count() == 2
