@@ -14,6 +14,7 @@ from remit_packs.validation.canonical import HashFunction
 from remit_packs.validation.engines.base import Column, Engine, Filter, Measure, Wanted
 from remit_packs.validation.engines.errors import SourceError, absent, not_a_query
 from remit_packs.validation.engines.files import format_of
+from remit_packs.validation.granted import granted
 from remit_packs.validation.sources import locate, open_engine
 
 T = TypeVar("T")
@@ -55,7 +56,11 @@ class Rows(Struct, frozen=True):
 
 
 async def resolved(source: str, context: ToolContext) -> Table:
-    """A registered table by its id, or a location. Raises SourceError when it is neither."""
+    """A registered table by its id, or a location. Raises SourceError when it is neither, or not this tenant's to read."""
+    return granted(await _named(source, context), context.tenant_id)
+
+
+async def _named(source: str, context: ToolContext) -> Table:
     if "://" in source or "::" in source or "/" in source or format_of(source) or context.platform is None:
         return locate(source)
     try:

@@ -20,6 +20,7 @@ from remit.engine.breaker import Breaker
 from remit.engine.effects import Recorder
 from remit.engine.kit import Kit
 from remit.engine.schemas import Validator
+from remit.engine.tenant_secrets import TenantSecrets
 from remit.ports.agents import Found, Kept, Tool, ToolContext
 from remit.ports.store import Put, Write
 
@@ -122,7 +123,7 @@ class Execution:
             idempotency_key=self.step.key,
             attempt=self.tries,
             clock=self.kit.clock,
-            secrets=self.kit.secrets,
+            secrets=TenantSecrets(self.kit.secrets, task.tenant_id),
             platform=self.kit.platform(task) if self.kit.platform else None,
             kept=self.kept,
         )

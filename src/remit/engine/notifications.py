@@ -28,6 +28,7 @@ from remit.core.notification import (
 )
 from remit.core.validation import ValidationRun
 from remit.engine.notifiers import Notifiers
+from remit.engine.tenant_secrets import TenantSecrets
 from remit.engine.validation_runs import ValidationRuns
 from remit.ports.clock import Clock
 from remit.ports.notifier import Channel
@@ -203,7 +204,9 @@ class Notifications:
     async def _deliver(self, planned: Notification, config: NotifierConfig) -> dict[str, Any]:
         try:
             channel = self._channels[config.channel]()
-            target, key = self._filled(config.target), self._filled(config.signing_key)
+            target, key = (
+                self._filled(planned.tenant_id, text) for text in (config.target, config.signing_key)
+            )
             await self._mark(planned, "sending")
             receipt = await channel.send(planned, target, signing_key=key)
         except ToolError as error:
@@ -219,9 +222,10 @@ class Notifications:
             raise
         return _answer(await self._noted(planned, "sent", receipt=receipt))
 
-    def _filled(self, text: str) -> str:
-        """The text with its secrets in the place of their names. Raises ConfigError."""
-        return SECRET.sub(lambda named: self._secrets.get(named[1]), text)
+    def _filled(self, tenant_id: str, text: str) -> str:
+        """The text with the tenant's own secrets in the place of their names. Raises ConfigError."""
+        own = TenantSecrets(self._secrets, tenant_id)
+        return SECRET.sub(lambda named: own.get(named[1]), text)
 
     async def _noted(self, planned: Notification, status: Delivery, **fields: str) -> Notification:
         """Record how the sending went. That this cannot be written changes nothing about it, and is only logged."""

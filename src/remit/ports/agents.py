@@ -30,7 +30,8 @@ class ToolContext(Struct, frozen=True):
     """What a tool may know about the call it serves.
 
     `idempotency_key` is the same whenever this very call is sent again, and differs for any other call.
-    `actor` is the person or key on whose behalf the agent acts: tools act with that person's rights.
+    `actor` is the person or key on whose behalf the agent acts: tools act with that person's rights. `secrets` are the
+    tenant's own: `NAME` of tenant `acme` is `REMIT_SECRET_ACME__NAME`, that of `local` is `REMIT_SECRET_NAME`.
     """
 
     run_id: str

@@ -13,6 +13,7 @@ from typing import Any
 from remit.sdk import Table, ToolContext, ToolError, tool
 from remit_packs.validation.agents.copying import copy_partition
 from remit_packs.validation.control import control
+from remit_packs.validation.granted import granted
 
 LOAD_URL = "rerun_load_url"
 """The secret that holds the URL to which `rerun_load` posts."""
@@ -31,7 +32,7 @@ async def quarantine_partition(
     changes nothing more.
     """
     with control(context) as platform:
-        table = await platform.table(table_id)
+        table = granted(await platform.table(table_id), context.tenant_id)
     if not table.partition_key:
         raise ToolError(
             f"table `{table_id}` has no partition key",

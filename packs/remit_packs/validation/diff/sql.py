@@ -65,6 +65,11 @@ def once(dialect: Dialect, query: str) -> str:
     )
 
 
+def unites(dialect: Dialect) -> bool:
+    """Whether two tables are grouped faster in one query: so PostgreSQL sees that workers can group; DuckDB gets slower."""
+    return dialect.name == "postgres"
+
+
 def halves(dialect: Dialect, number: str) -> list[str]:
     """SQL for the exact sum of 64-bit numbers: one sum, or that of the upper 32 bits and that of the lower ones less 2^31.
 

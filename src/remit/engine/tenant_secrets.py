@@ -1,0 +1,32 @@
+"""A tenant's own secrets: what is written by people of one tenant must not name another's, nor the deployment's."""
+
+from __future__ import annotations
+
+from remit.core.errors import ConfigError
+from remit.ports.secrets import Secrets
+
+OWNER = "local"
+"""The tenant of whoever runs this Remit: its secrets are those without a tenant in their name."""
+MARK = "__"
+
+
+class TenantSecrets:
+    """The secrets of one tenant: `NAME` of tenant `acme` is the secret `acme__NAME`. There is no way to any other."""
+
+    def __init__(self, secrets: Secrets, tenant_id: str) -> None:
+        self._secrets = secrets
+        self._tenant_id = tenant_id
+
+    def get(self, name: str) -> str:
+        """The value. Raises ConfigError when this tenant has no such secret."""
+        if MARK in name or MARK in self._tenant_id or self._tenant_id != self._tenant_id.lower():
+            raise ConfigError(
+                f"tenant `{self._tenant_id}` cannot have a secret `{name}`",
+                code="E250",
+                help=f"secrets are found by lower-case tenants, and `{MARK}` stands between tenant and name only",
+            )
+        return self._secrets.get(name if self._tenant_id == OWNER else f"{self._tenant_id}{MARK}{name}")
+
+    def known(self) -> tuple[str, ...]:
+        """Every value there is, so that each is redacted wherever it turns up."""
+        return self._secrets.known()
