@@ -57,6 +57,14 @@ def main() -> None:
     print(table)
     if rows:
         plot(rows, chosen.out / "ratios.png")
+    validation(chosen)
+
+
+def validation(chosen: argparse.Namespace) -> None:
+    """Two large tables side by side: prints a table of its own."""
+    flags = [f for f, on in (("--quick", chosen.quick), ("--no-peers", chosen.no_peers)) if on]
+    command = [sys.executable, "-m", "benchmarks.validation.run", "--out", str(chosen.out), *flags]
+    subprocess.run(command, cwd=ROOT, check=False)
 
 
 def measured(command: list[str], quick: bool) -> dict[str, Any]:

@@ -258,3 +258,9 @@ def test_a_card_beside_an_id_is_still_found() -> None:
     found = Redactor().text(f"run_{'1' * 26} paid 4111 1111 1111 1111 for run_{'2' * 26}")
     assert "4111" not in found
     assert "run_" in found
+
+
+def test_a_placeholder_hides_nothing_that_stands_beside_it() -> None:
+    """Only `${secret:NAME}` alone says that no password is there."""
+    assert "hunter2" not in Redactor().text("mysql://ana:${secret:shop}hunter2@db/shop/orders")
+    assert "hunter2" not in Redactor().text("password=${secret:shop}hunter2")

@@ -14,6 +14,7 @@ from remit_packs.validation.engines.errors import unclear
 from remit_packs.validation.engines.files import FileEngine, Files, format_of, local_files
 
 _SECRET = re.compile(r"\$\{secret:([A-Za-z][A-Za-z0-9_]*)\}")
+_LOGIN = re.compile(r"(://[^/?#@:]*):(?!(?:\$\{secret:\w+\})+@|\d{1,5}(?:[/?#]|$)).+@")
 _SCHEMES = {
     "s3": "s3",
     "sqlite": "sqlite",
@@ -179,7 +180,7 @@ def address(location: str, secrets: SecretNames | None = None) -> Address:
     def fill(text: str) -> str:
         def value(match: re.Match[str]) -> str:
             if secrets is None:
-                raise unclear(location, f"there is no secret `{match[1]}` here")
+                raise unclear(_shown(location), f"there is no secret `{match[1]}` here")
             used.append(secrets.get(match[1]))
             return used[-1]
 
@@ -215,8 +216,10 @@ def address(location: str, secrets: SecretNames | None = None) -> Address:
 
 def _shown(location: str) -> str:
     """A location for people: without a password that should not be there."""
-    bare = re.sub(r"(://[^/@:]*):(?!\$\{)[^/@]*@", r"\1:***@", location)
-    return re.sub(r"([?&](?:secret_key|session_token|password|token)=)(?!\$\{)[^&#]*", r"\1***", bare)
+    bare = _LOGIN.sub(r"\1:***@", location)
+    return re.sub(
+        r"([?&](?:access_key|secret_key|session_token|(?:ssl)?password|token)=)(?!\$\{)[^&#]*", r"\1***", bare
+    )
 
 
 def _bare(location: str) -> str:

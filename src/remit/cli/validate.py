@@ -289,7 +289,12 @@ def _run(coroutine: Any) -> int:
 
 
 _AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^/?#:@]*):([^/?#]+)@")
-_QUERY = re.compile(r"(?i)([?&](?:password|passwd|pwd|token|secret|aws_secret_access_key)=)([^&#]+)")
+_UNQUOTED = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^/?#:@]*):(?!\d{1,5}(?:[/?#]|$))(.+)@")
+"""A login whose password holds `/`, `?` or `#` as it is: everything up to the last `@`, unless it is a port."""
+
+_QUERY = re.compile(
+    r"(?i)([?&](?:(?:ssl)?password|passwd|pwd|(?:session_)?token|secret|access_key|secret_key|aws_secret_access_key)=)([^&#]+)"
+)
 
 
 def without_password(location: str, name: str, secrets: dict[str, str]) -> str:
@@ -302,7 +307,8 @@ def without_password(location: str, name: str, secrets: dict[str, str]) -> str:
         secrets[secret] = read(password)
         return f"{lead}${{secret:{secret}}}{tail}"
 
-    location = _AUTHORITY.sub(lambda m: taken(f"{m[1]}{m[2]}:", m[3], "@", unquote), location, count=1)
+    form = _AUTHORITY if _AUTHORITY.match(location) else _UNQUOTED
+    location = form.sub(lambda m: taken(f"{m[1]}{m[2]}:", m[3], "@", unquote), location, count=1)
     return _QUERY.sub(lambda m: taken(m[1], m[2], "", unquote_plus), location)
 
 

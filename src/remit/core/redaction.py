@@ -40,8 +40,9 @@ _KINDS = (
     "deep",
 )
 _MARKER = re.compile(rf"\[REDACTED:(?:{'|'.join(_KINDS)}):[0-9a-f]{{4}}\]")
-_NOT_MARKER = rf"(?!{_MARKER.pattern}|\$\{{secret:[A-Za-z][A-Za-z0-9_]*\}})"
-"""Neither what is redacted already, nor `${secret:NAME}`, which only says where a secret is to be found."""
+_PLACEHOLDERS = r"(?:\$\{secret:[A-Za-z][A-Za-z0-9_]*\})+(?![^\s@\"'&,;#/\\)\]}>`])"
+_NOT_MARKER = rf"(?!{_MARKER.pattern}|{_PLACEHOLDERS})"
+"""Neither what is redacted already, nor `${secret:NAME}` alone, which only says where a secret is to be found."""
 
 
 _SENSITIVE_KEYS = frozenset(

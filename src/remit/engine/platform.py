@@ -103,6 +103,10 @@ class TenantPlatform:
         page = await self._runs.list(self._tenant_id, table_id=table_id, since=since, limit=limit)
         return page.items
 
+    async def last_passed(self, config_id: str, version: int) -> ValidationRun | None:
+        """The newest PASSED run of a version of a rule, however many others came after it, or None."""
+        return await self._runs.last_passed(self._tenant_id, config_id, version)
+
     async def plan_notifications(self, run_ids: list[str]) -> list[dict[str, Any]]:
         """What to tell whom about these runs; asking again gives the same."""
         return await self._notifications.plan(self._tenant_id, run_ids)

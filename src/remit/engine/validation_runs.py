@@ -98,11 +98,15 @@ class ValidationRuns:
         )
         return ValidationRunPage([_run(tenant_id, item) for item in page.items], page.cursor)
 
-    async def each(self, tenant_id: str, *, table_id: str, since: int) -> AsyncIterator[ValidationRun]:
-        """Every run of a table from `since` on, newest first."""
+    async def each(
+        self, tenant_id: str, *, table_id: str = "", config_id: str = "", since: int | None = None
+    ) -> AsyncIterator[ValidationRun]:
+        """Every run of a table or of a rule from `since` on, newest first."""
         cursor: str | None = None
         while True:
-            page = await self.list(tenant_id, table_id=table_id, since=since, limit=PAGE, cursor=cursor)
+            page = await self.list(
+                tenant_id, table_id=table_id, config_id=config_id, since=since, limit=PAGE, cursor=cursor
+            )
             for run in page.items:
                 yield run
             cursor = page.cursor
@@ -113,6 +117,13 @@ class ValidationRuns:
         """The newest run of a rule, or None."""
         page = await self.list(tenant_id, config_id=config_id, limit=1)
         return page.items[0] if page.items else None
+
+    async def last_passed(self, tenant_id: str, config_id: str, version: int) -> ValidationRun | None:
+        """The newest PASSED run of a version of a rule, however many others came after it, or None."""
+        async for run in self.each(tenant_id, config_id=config_id):
+            if run.status == "PASSED" and run.version == version:
+                return run
+        return None
 
 
 def _check(run: ValidationRun) -> None:

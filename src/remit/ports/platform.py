@@ -39,6 +39,9 @@ class Platform(Protocol):
     async def runs(self, table_id: str, *, limit: int = 10, since: int = 0) -> list[ValidationRun]:
         """The last runs of a table, newest first, from `since` (Unix milliseconds) on."""
 
+    async def last_passed(self, config_id: str, version: int) -> ValidationRun | None:
+        """The newest PASSED run of a version of a rule, however many others came after it, or None."""
+
     async def plan_notifications(self, run_ids: list[str]) -> list[dict[str, Any]]:
         """What to tell whom about these runs: failures and recoveries, grouped, without what was told or is muted.
 

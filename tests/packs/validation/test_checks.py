@@ -11,6 +11,7 @@ import pytest
 from checking import app_at, ask, check, parquet, registered, ruled
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from remit.bootstrap import App
 from remit_packs.validation.canonical import Kind
@@ -218,6 +219,45 @@ async def test_column_hash_match_against_the_last_passed_run(app: App, orders: P
         "local", "orders-note", body_of(rule), actor=Actor("ana"), reason="new baseline"
     )
     assert await _statuses(app) == ["PASSED"]
+
+
+async def test_the_last_passed_run_is_found_behind_any_number_of_others(app: App, orders: Path) -> None:
+    """A rule that has long been failing does not begin anew and pass."""
+    await registered(app, "orders", orders)
+    await ruled(app, "orders-note", "orders", "column_hash_match", column="note")
+    assert await _statuses(app) == ["PASSED"]
+    (first,) = (await app.validation_runs.list("local", table_id="orders")).items
+    for number in range(1001):
+        failed = replace(first, run_id=f"vr_{number:026d}", status="FAILED", timestamp=first.timestamp + 1)
+        await app.validation_runs.record("local", failed)
+    parquet(orders, f"WITH o AS ({ORDERS}) SELECT * REPLACE ('x' AS note) FROM o")
+    assert await _statuses(app) == ["FAILED"]
+
+
+async def test_aggregates_of_text_are_compared_as_text(app: App, tmp_path: Path) -> None:
+    """`1.0` and `1.00` are one number and two texts."""
+    one = parquet(tmp_path / "one.parquet", "SELECT '1.0' AS v")
+    two = parquet(tmp_path / "two.parquet", "SELECT '1.00' AS v")
+    for aggregate in ("min", "max"):
+        found = await check(
+            app, "aggregate_match", two, source_table=str(one), aggregate=aggregate, column="v", tolerance=5
+        )
+        assert found["status"] == "FAILED"
+
+
+async def test_files_of_one_table_are_read_whole(app: App, tmp_path: Path) -> None:
+    """Nothing is rounded or dropped because the first file has another type or fewer columns."""
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    parquet(folder / "1.parquet", "SELECT 1::integer AS id, 5::integer AS v")
+    parquet(folder / "2.parquet", "SELECT 2::integer AS id, 1.5::decimal(9,2) AS v, 'x' AS more")
+    found = await check(app, "aggregate_match", folder, source_table=str(folder), aggregate="sum", column="v")
+    assert found["details"]["actual"] == 6.5
+    found = await check(app, "null_rate", folder, column="more", max_percent=50)
+    assert (found["status"], found["details"]["offending_count"]) == ("PASSED", 1)
+    parquet(folder / "3.pq", "SELECT 3::integer AS id")
+    found = await check(app, "null_rate", folder, column="id")
+    assert (found["status"], found["code"]) == ("ERROR", "E560")
 
 
 async def test_schema_match_against_the_last_passed_run(app: App, orders: Path) -> None:

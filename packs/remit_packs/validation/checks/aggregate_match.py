@@ -11,7 +11,7 @@ from remit_packs.validation.checks.data import Data, number, pick, plain_number
 from remit_packs.validation.checks.deciding import validation_type
 from remit_packs.validation.checks.outcome import CheckError, Outcome, judged, percent
 from remit_packs.validation.checks.parameters import Pair, Percent
-from remit_packs.validation.engines.base import Measure
+from remit_packs.validation.engines.base import Column, Measure
 
 Aggregate = Literal["count", "nulls", "distinct", "sum", "avg", "min", "max", "max_length"]
 
@@ -31,19 +31,20 @@ async def aggregate_match(parameters: AggregateMatch, data: Data) -> Outcome:
     """The sum, average, smallest, largest ... value of a column is the same in two tables, within a tolerance. Exact numbers."""
     source, target = data.named(parameters.source_table), data.named(parameters.target_table)
     names = [parameters.column, parameters.target_column or parameters.column]
+    numeric = True
     if parameters.aggregate != "count":
         if not parameters.column:
             raise CheckError(f"`{parameters.aggregate}` needs a `column`")
         columns = await data.all_columns([source, target])
-        for found, name, table in zip(columns, names, (source, target), strict=True):
-            pick(found, name, table)
+        picked = [pick(c, n, t) for c, n, t in zip(columns, names, (source, target), strict=True)]
+        numeric = parameters.aggregate not in ("min", "max") or all(_is_number(column) for column in picked)
     asked = [
         (table, [_measure(parameters.aggregate, name)], parameters.filters)
         for table, name in zip((source, target), names, strict=True)
     ]
     (expected,), (actual,) = await data.measures(asked)
     what = f"{parameters.aggregate}({parameters.column})" if parameters.column else parameters.aggregate
-    holds, details = _compared(parameters, expected, actual)
+    holds, details = _compared(parameters, expected, actual, numeric)
     return judged(
         holds,
         f"{what} is {_shown(details['actual'])} on both sides"
@@ -67,17 +68,18 @@ def _measure(name: Aggregate, column: str) -> Measure:
     return Measure("distinct", columns=[column]) if name == "distinct" else Measure(name, column=column)
 
 
-def _compared(parameters: AggregateMatch, expected: Any, actual: Any) -> tuple[bool, dict[str, Any]]:
+def _is_number(column: Column) -> bool:
+    return column.kind.family in ("number", "float")
+
+
+def _compared(
+    parameters: AggregateMatch, expected: Any, actual: Any, numeric: bool
+) -> tuple[bool, dict[str, Any]]:
     """Whether the two agree, and the numbers. NULL (of no rows) agrees with NULL only; dates and text must be equal."""
-    try:
-        left, right = number(expected, "the source's value"), number(actual, "the target's value")
-    except CheckError:
-        return str(expected) == str(actual), {
-            "expected": expected,
-            "actual": actual,
-            "diff": None,
-            "diff_pct": None,
-        }
+    if not numeric and (expected is not None or actual is not None):
+        found = {"expected": expected, "actual": actual, "diff": None, "diff_pct": None}
+        return None not in (expected, actual) and str(expected) == str(actual), found
+    left, right = number(expected, "the source's value"), number(actual, "the target's value")
     shown = {"expected": plain_number(left), "actual": plain_number(right)}
     if left is None or right is None or not (left.is_finite() and right.is_finite()):
         same = left == right if left is not None and right is not None else left is right

@@ -153,9 +153,8 @@ class Data:
         given = self._given
         if not given.config_id:
             return None
-        runs = await self._context.call("last_passed", config_id=given.config_id, table_id=self.table)
-        found = convert(runs, ValidationRun | None)
-        return found if found is not None and found.version == given.version else None
+        found = await self._context.call("last_passed", config_id=given.config_id, version=given.version)
+        return convert(found, ValidationRun | None)
 
     async def _each(self, tool: str, arguments: list[dict[str, Any]]) -> list[Any]:
         return await self._context.call_many([(tool, given) for given in arguments])

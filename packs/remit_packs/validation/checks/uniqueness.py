@@ -32,7 +32,7 @@ async def uniqueness(parameters: Uniqueness, data: Data) -> Outcome:
     )
     if not rows:
         return nothing(parameters, data)
-    repeated, nulls = filled - distinct, rows - filled
+    repeated, nulls = filled - distinct, max(rows - filled, 0)  # rows may come between the two questions
     bad = repeated + (0 if parameters.allow_nulls else nulls)
     shown = ", ".join(f"`{n}`" for n in names)
     ways = [

@@ -33,7 +33,7 @@ def _sums(side: Side) -> list[tuple[int, int] | int]:
     dialect = side.dialect
     picked = ["count(*)"]
     for i in range(len(side.values)):
-        hashed = f"CASE WHEN x{i} IS NOT NULL THEN {row_hash(dialect, [f'x{i}'])} END"
+        hashed = f"CASE WHEN x{i} IS NOT NULL THEN {row_hash(dialect, side.hashed([i]))} END"
         picked += [f"count(x{i})", dialect.total(hashed)]
     (row,) = side.runner.fetch(f"SELECT {', '.join(picked)} FROM ({side.values_query()}) AS a")
     numbers = [int(value or 0) for value in row]

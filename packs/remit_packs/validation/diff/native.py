@@ -18,6 +18,8 @@ _SAME = frozenset({"boolean", "date", "uuid", "binary"})
 _WHOLE = re.compile(
     r"u?(tiny|small|medium)int( unsigned)?|int(eger)?( unsigned)?|uint(eger)?|bigint|int[248]"
 )
+_NARROW = re.compile(r"DECIMAL\((\d|1[0-8]),\d+\)|UBIGINT|U(TINY|SMALL)INT")
+"""Numbers of DuckDB that it keeps in at most 64 bits, besides those that are `whole`."""
 
 
 def prepare(engine: Engine) -> None:
@@ -34,21 +36,52 @@ def has_native(engine: Engine) -> bool:
 
 
 def row_hash(dialect: Dialect, values: Sequence[str]) -> str:
-    """SQL for the engine's own 64-bit hash of a row of comparable values."""
+    """SQL for the engine's own 64-bit hash of a row of `hashable` values, such that hashes of many rows can be summed.
+
+    Both engines combine the hashes of columns so simply (PostgreSQL as 31 times one plus the next) that the sum over
+    two rows hardly tells when they swap a value. The hash of the hash does.
+    """
     if dialect.name == "postgres":
-        return f"hash_record_extended(ROW({', '.join(values)}), 0)"
-    return f"hash({', '.join(values)})"
+        combined = f"hash_record_extended(ROW({', '.join(values)}), 0)"
+        return f"hash_record_extended(ROW(int8send({combined})), 0)"
+    return f"hash(hash({', '.join(values)}))"
+
+
+def hashable(dialect: Dialect, name: str, agreed: Agreement) -> str:
+    """A format that makes of a comparable value one that `row_hash` tells from every other.
+
+    PostgreSQL folds 64 bits into 32 first (1 and 2^32 hash alike), DuckDB 128 into 64 (0.00 and -0.01
+    of a wide decimal, and UUIDs with their halves exchanged).
+    """
+    if _native(dialect, name, agreed) is None:
+        return "{}"
+    kind = agreed.source
+    if dialect.name == "postgres":
+        if kind.family == "timestamp":
+            return "timestamptz_send({})" if kind.zoned else "timestamp_send({})"
+        return "int8send({})" if kind.name == agreed.target.name == "bigint" else "{}"
+    if kind.family == "uuid":
+        return "{}::varchar"
+    if kind.family != "number" or (whole(kind) and whole(agreed.target)):
+        return "{}"
+    narrow = kind.name == agreed.target.name and _NARROW.fullmatch(kind.name)
+    return "{}" if narrow else "{}::varchar"
 
 
 def comparable(dialect: Dialect, name: str, agreed: Agreement) -> tuple[str, str]:
     """The expressions by which a column of source and target is compared in one engine that has `row_hash`."""
-    native = _postgres if dialect.name == "postgres" else _duckdb
-    found = native(dialect.quote(name), agreed) if agreed.common.name != ROUNDED else None
+    found = _native(dialect, name, agreed)
     if found is not None:
         return found, found
     stored = (agreed.source, agreed.target)
     source, target = (exact(dialect, dialect.canonical(Wanted(name, s, agreed.common))) for s in stored)
     return source, target
+
+
+def _native(dialect: Dialect, name: str, agreed: Agreement) -> str | None:
+    if agreed.common.name == ROUNDED:
+        return None
+    return (_postgres if dialect.name == "postgres" else _duckdb)(dialect.quote(name), agreed)
 
 
 def whole(kind: Kind) -> bool:

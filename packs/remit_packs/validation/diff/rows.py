@@ -14,6 +14,7 @@ from remit_packs.validation.diff.scratch import BATCH, Scratch
 from remit_packs.validation.diff.segments import Segments, Sizes, both, narrow
 from remit_packs.validation.diff.side import Side, sides
 from remit_packs.validation.engines.base import Engine, Filter
+from remit_packs.validation.engines.errors import unreadable
 
 Progress = Callable[[str], None]
 
@@ -43,6 +44,8 @@ def diff(
     tell("looking for duplicate keys")
     doubled = both(left, right, duplicates)
     join = _join(left, right, found, bool(doubled[0].keys or doubled[1].keys), limit, tell)
+    if found.chosen != frozenset() and not any(join.counts.values()) and not any(d.keys for d in doubled):
+        raise unreadable(target.source, "the tables changed while they were compared")
     names = [wanted.name for wanted in left.wanted]
     return RowDiff(
         key=tuple(key),

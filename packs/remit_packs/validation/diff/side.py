@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from remit_packs.validation.agreement import Agreement
-from remit_packs.validation.diff.native import comparable, has_native, prepare, row_hash, whole
+from remit_packs.validation.diff.native import comparable, has_native, hashable, prepare, row_hash, whole
 from remit_packs.validation.diff.sql import as_whole, exact, once, remainder, shown
 from remit_packs.validation.engines.base import Dialect, Engine, Filter, Wanted
 
@@ -27,6 +27,8 @@ class Side(Struct, frozen=True):
     keys: int
     native: bool
     whole_key: bool
+    hashables: Sequence[str] = ()
+    """Of native values, formats that make them `hashable`."""
 
     @property
     def dialect(self) -> Dialect:
@@ -67,8 +69,12 @@ class Side(Struct, frozen=True):
         """SQL over `x0`, `x1`, ... for a number that tells rows apart."""
         values = [f"x{i}" for i in range(len(self.values))]
         if self.native:
-            return row_hash(self.dialect, values)
+            return row_hash(self.dialect, self.hashed(range(len(values))))
         return self.dialect.lanes(self.dialect.row_text(values), "md5")[0]
+
+    def hashed(self, picked: Iterable[int]) -> list[str]:
+        """SQL over `x0`, `x1`, ... for what the engine's own hash takes."""
+        return [self.hashables[i].format(f"x{i}") for i in picked]
 
     def values_query(self, picked: Sequence[int] | None = None) -> str:
         """The values as `x0`, `x1`, ..., all by default."""
@@ -128,6 +134,7 @@ def sides(
     compared = (
         [comparable(source.dialect, n, a) for n, a in zip(names, agreed, strict=True)] if native else []
     )
+    hashables = [hashable(source.dialect, n, a) for n, a in zip(names, agreed, strict=True)] if native else []
     made = []
     for which, engine in enumerate((source, target)):
         stored = [(a.source, a.target)[which] for a in agreed]
@@ -143,6 +150,7 @@ def sides(
                 keys=len(key),
                 native=native,
                 whole_key=whole_key,
+                hashables=hashables,
             )
         )
     return made[0], made[1]

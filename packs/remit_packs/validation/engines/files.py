@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ _FORMATS = {
 _PACKED = (".gz", ".zst")
 _PATTERN = re.compile(r"[*?\[]")
 _TIMESTAMP = "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,6})?"
+_ALL = 2**31 - 1
 _FLOAT_DIGITS = 15
 """A number of JSON is exact up to so many digits."""
 
@@ -70,11 +71,28 @@ def local_files(path: str, format: str = "") -> Files:
 
 def _folder(folder: Path, path: str, format: str) -> Files:
     kind = format if format in _FORMATS.values() else "parquet"
-    endings = [ending for ending, known in _FORMATS.items() if known == kind]
-    for ending in endings:
-        if next(folder.rglob(f"*{ending}"), None):
-            return Files(f"{folder.resolve()}/**/*{ending}", kind, f"{folder.resolve()}/")
-    raise absent(f"{path}/**/*{endings[0]}", "the folder holds no such file")
+    ending = one_ending((f.name for f in folder.rglob("*") if f.is_file()), kind, path)
+    return Files(f"{folder.resolve()}/**/*{ending}", kind, f"{folder.resolve()}/")
+
+
+def one_ending(names: Iterable[str], kind: str, path: str) -> str:
+    """The ending of all files of this format in a folder. Raises SourceError for none, and for several: some would be left out."""
+    endings = sorted({_ending(name) for name in names if format_of(name) == kind})
+    if not endings:
+        wanted = next(ending for ending, known in _FORMATS.items() if known == kind)
+        raise absent(f"{path}/**/*{wanted}", "the folder holds no such file")
+    if len(endings) > 1:
+        told = " and ".join(f"`{ending}`" for ending in endings)
+        raise unclear(
+            path, f"the folder holds files that end in {told}", "name those of one ending: `FOLDER/*.csv`"
+        )
+    return endings[0]
+
+
+def _ending(name: str) -> str:
+    """The ending of a file in a known format, as it is spelled there."""
+    packed = next((p for p in _PACKED if name.lower().endswith(p)), "")
+    return name[name.rfind(".", 0, len(name) - len(packed)) :]
 
 
 def _matching(pattern: Path, path: str, format: str) -> Files:
@@ -117,19 +135,27 @@ class FileEngine(DuckDbEngine):
     def relation(self, columns: Sequence[Wanted] = ()) -> str:
         """The files as a table function; what is wanted as text is read as text."""
         if self._files.format == "parquet":
-            return f"read_parquet({self.dialect.literal(self._files.path)})"
+            return self._parquet()
         texts = {c.name for c in columns if c.stored.text}
         texts |= {c.name for c in self.columns() if c.kind.text and c.kind.family == "number"}
         if self._files.format == "json":
             return self._json(texts)
         return self._csv("types = {%s}", texts)
 
+    def _parquet(self) -> str:
+        # by itself DuckDB brings all files to the columns and types of the first: it drops columns, and rounds 1.5 to 2
+        return f"read_parquet({self.dialect.literal(self._files.path)}{self._united()})"
+
+    def _united(self) -> str:
+        """Of several files the columns of all, each of a type that holds what all hold; NULL where a file has none."""
+        return ", union_by_name = true" if self._files.folder else ""
+
     def _csv(self, how: str, texts: set[str]) -> str:
         options = (
             f"header = true, delim = {self._delimiter()}, quote = '\"', escape = '\"', comment = '', skip = 0"
         )
         # an unquoted empty field is NULL, a quoted one is the empty string
-        options += ", sample_size = -1, nullstr = '', allow_quoted_nulls = false"
+        options += ", sample_size = -1, nullstr = '', allow_quoted_nulls = false" + self._united()
         if how == "all_varchar = true":
             options += f", {how}"
         elif texts:
@@ -149,8 +175,9 @@ class FileEngine(DuckDbEngine):
 
     def _describe(self) -> list[Column]:
         read = {
-            "parquet": f"read_parquet({self.dialect.literal(self._files.path)})",
-            "json": f"read_json({self.dialect.literal(self._files.path)}, sample_size = -1, map_inference_threshold = -1)",
+            "parquet": self._parquet(),
+            "json": f"read_json({self.dialect.literal(self._files.path)}, sample_size = -1, maximum_sample_files = {_ALL},"
+            " map_inference_threshold = -1)",
         }.get(self._files.format) or self._csv("", set())
         # DESCRIBE is no SELECT; the connection is locked all the same
         rows = self._described(f"DESCRIBE SELECT * FROM {read}")

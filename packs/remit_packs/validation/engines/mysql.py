@@ -169,6 +169,7 @@ def session(maria: bool, collation: str, seconds: float = 3600.0) -> list[str]:
         "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES'",
         "SET SESSION time_zone = '+00:00'",
         f"SET SESSION {limit}",
+        "SET SESSION max_error_count = 1024",  # no warning may go unheard
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
         "SET SESSION TRANSACTION READ ONLY",
         "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
@@ -224,7 +225,7 @@ class MysqlEngine(SqlEngine):
 
         try:
             with self._connection.cursor(SSCursor) as cursor:
-                cursor.execute(one_select(sql))
+                cursor.execute(one_select(sql, mysql=True))
                 while rows := cursor.fetchmany(batch):
                     yield [tuple(row) for row in rows]
             self._heed_warnings()

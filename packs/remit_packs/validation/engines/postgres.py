@@ -120,7 +120,7 @@ class PostgresDialect(SqlDialect):
 
     def string(self, value: str, stored: Kind) -> str:
         """As it is; of `char(n)` without its padding, which PostgreSQL does not count as part of the value."""
-        return f"{value}::text"
+        return f'{value}::text COLLATE "C"'
 
     def length(self, text: str) -> str:
         """The number of characters, as text."""
@@ -141,16 +141,14 @@ class PostgresDialect(SqlDialect):
         return f'{name}::text COLLATE "C"' if kind.family == "string" else name
 
     def compared(self, name: str, kind: Kind, operator: str, value: str) -> str:
-        """A comparison with a constant; equality as the column does it, so that its index can be used."""
-        if operator in ("=", "<>") and kind.name.startswith(_PLAIN_TEXT):
-            return f"{name} {operator} {value}"
-        return super().compared(name, kind, operator, value)
+        """A comparison with a constant; equality also as the column does it, so that its index can be used."""
+        exact = super().compared(name, kind, operator, _text(kind, value))
+        return f"{name} = {value} AND {exact}" if operator == "=" and _indexed(kind) else exact
 
     def among(self, name: str, kind: Kind, values: Sequence[str]) -> str:
         """Whether a column is one of these constants."""
-        if values and kind.name.startswith(_PLAIN_TEXT):
-            return f"{name} IN ({', '.join(values)})"
-        return super().among(name, kind, values)
+        exact = super().among(name, kind, [_text(kind, value) for value in values])
+        return f"{name} IN ({', '.join(values)}) AND {exact}" if values and _indexed(kind) else exact
 
     def distinct(self, columns: Sequence[tuple[str, Kind]]) -> str:
         """The number of distinct combinations without NULL."""
@@ -185,6 +183,15 @@ class PostgresDialect(SqlDialect):
         return f"{name} IN ('NaN', 'Infinity', '-Infinity')"
 
 
+def _indexed(kind: Kind) -> bool:
+    return kind.name.startswith(_PLAIN_TEXT)
+
+
+def _text(kind: Kind, value: str) -> str:
+    """A constant as the text that a `char(n)` would hold: without spaces at its end."""
+    return f"{value}::bpchar::text" if kind.name.startswith("character(") else value
+
+
 def _complaint(value: str, why: str) -> str:
     """SQL that fails and says why. It depends on the row, so that the planner does not run it beforehand."""
     return f"('`' || left({value}::text, 40) || '` {why}')::integer::text"
@@ -206,7 +213,8 @@ class PostgresEngine(SqlEngine):
 
     def __init__(self, address: Address) -> None:
         database, self._schema, self._table = table_of(address)
-        server = f"postgres:{address.user}@{address.host}:{address.port or 5432}/{database}"
+        # the options may hold a search path, which decides what a name without a schema means
+        server = f"postgres:{address.user}@{address.host}:{address.port or 5432}/{database} {address.options.get('options', '')}"
         super().__init__(PostgresDialect(), server, address.location)
         self._secrets = address.secrets
         self._names = itertools.count()
@@ -319,8 +327,11 @@ class PostgresEngine(SqlEngine):
         ]
 
     def _fenced(self, query: str) -> str:
-        """`OFFSET 0` keeps the planner from computing an expression once for each of its uses."""
-        return f"{query} OFFSET 0"
+        """An empty branch keeps the planner from computing an expression once for each of its uses.
+
+        Unlike `OFFSET 0` it leaves the work to parallel workers.
+        """
+        return f"{query} UNION ALL SELECT * FROM ({query}) AS z WHERE false"
 
     def _explained(self, error: psycopg.Error, connecting: bool = False) -> SourceError:
         text = hidden(error, self._secrets)

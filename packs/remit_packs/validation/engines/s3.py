@@ -26,7 +26,7 @@ from remit_packs.validation.engines.errors import (
     unreachable,
     unreadable,
 )
-from remit_packs.validation.engines.files import FileEngine, Files, format_of
+from remit_packs.validation.engines.files import FileEngine, Files, format_of, one_ending
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -83,13 +83,24 @@ class _Bucket:
         """What the location names, once it is known to be there."""
         path = self.path
         if path.endswith("/"):
-            kind = format if format in ("parquet", "csv", "json") else "parquet"
-            path = f"{path}**/*.{kind}"
+            kind = format if format in ("parquet", "csv", "tsv", "json") else "parquet"
+            path = f"{path}**/*{self._ending(path, kind)}"
         kind = format_of(path) or format
         if kind not in ("parquet", "csv", "tsv", "json"):
             raise unclear(self._address.location, "it is neither .parquet, .csv, .tsv nor .json(l)")
         self._check(path)
         return Files(path, kind, _folder(path))
+
+    def _ending(self, folder: str, kind: str) -> str:
+        import obstore
+        from obstore.exceptions import BaseError
+
+        prefix = folder.removeprefix(f"s3://{self.name}/")
+        try:
+            names = [item["path"] for batch in obstore.list(self.store, prefix or None) for item in batch]
+        except (BaseError, FileNotFoundError, PermissionError, OSError) as error:
+            raise self._explained(error) from None
+        return one_ending(names, kind, self._address.location)
 
     def _check(self, path: str) -> None:
         import obstore

@@ -127,6 +127,11 @@ class SqliteDialect(SqlDialect):
                 return f"remit_timestamp({name}, 6)"
             case "string":
                 return f"{name} COLLATE BINARY"
+            case "number" | "float":
+                # a text that is no number would be greater than every number, and 0 in a sum
+                return (
+                    f"CASE WHEN typeof({name}) IN ('text', 'blob') THEN remit_numeric({name}) ELSE {name} END"
+                )
             case _:
                 return name
 
@@ -295,6 +300,7 @@ class SqliteEngine(SqlEngine):
 
 _FUNCTIONS = {
     "number": 2,
+    "numeric": 1,
     "rounded": 2,
     "boolean": 1,
     "date": 1,

@@ -52,6 +52,12 @@ def number(value: Any, digits: int) -> str | None:
     return _fixed(found)
 
 
+def numeric(value: Any) -> int | float:
+    """A text in a column of numbers as the number that it spells."""
+    found = decimal(value)
+    return int(found) if found == found.to_integral_value() and abs(found) < 2**63 else float(found)
+
+
 def rounded(value: Any, digits: int) -> str | None:
     """A float from its shortest text, rounded half away from zero."""
     if value is None:

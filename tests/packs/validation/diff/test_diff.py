@@ -6,7 +6,9 @@ import resource
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import pytest
@@ -204,6 +206,20 @@ def test_char_and_varchar_keys_match(store: Of, left: str) -> None:
     assert compared(a, b, ["k"]).changed == 1
 
 
+def test_a_name_without_schema_means_what_the_search_path_of_its_own_side_says(store: Of) -> None:
+    import psycopg
+
+    place = store("postgres").write({"k": ("integer", [1])})
+    table, schema = place.rpartition("/")[2], f"other_{place.rpartition('/')[2]}"
+    with psycopg.connect(store("postgres").dsn, autocommit=True) as connection:  # type: ignore[attr-defined]
+        connection.execute(f"CREATE SCHEMA {schema} CREATE TABLE {table} (k bigint)".encode())
+        try:
+            found = compared(place, f"{place}?options=-csearch_path%3D{schema}", ["k"])
+        finally:
+            connection.execute(f"DROP SCHEMA {schema} CASCADE".encode())
+    assert (found.source_rows, found.target_rows, found.missing) == (1, 0, 1)
+
+
 def test_floats_are_compared_rounded_or_refused(store: Of) -> None:
     a = store("parquet").write({"k": ("integer", [1, 2]), "v": ("float", [0.1 + 0.2, 1.0])})
     b = store("parquet").write({"k": ("integer", [1, 2]), "v": ("float", [0.3, 1.1])})
@@ -250,3 +266,50 @@ def test_memory_does_not_grow_with_rows_that_all_differ(tmp_path: Any) -> None:
     found = compared(*paths, ["k"], sizes=Sizes(), limit=10)
     assert (found.changed, found.changed_columns) == (1_000_000, {"v": 1_000_000})
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2_000_000  # kilobytes
+
+
+@pytest.mark.parametrize("engine", ["parquet", "postgres"])
+def test_swaps_between_rows_of_one_segment_show(store: Of, engine: str) -> None:
+    """Hashes that an engine merely adds up column by column would come to the same sum."""
+    for left, right in ((3, 8), (10, 77), (5, 100), (1000, 4), (12, 13)):
+        a = [(1, left, "x"), (2, right, "y")]
+        b = [(1, right, "x"), (2, left, "y")]
+        types = {"k": "integer", "v": "integer", "w": "string"}
+        found = compared(*written(store, engine, engine, types, a, b), ["k"], sizes=Sizes(1))
+        assert (found.changed, found.changed_columns) == (2, {"v": 2})
+
+
+@pytest.mark.parametrize(
+    ("engine", "type_name", "one", "other"),
+    [
+        ("postgres", "bigint", 1, 2**32),
+        ("postgres", "timestamp", datetime(2000, 1, 1, 0, 0, 0, 1), datetime(2000, 1, 1, 1, 11, 34, 967296)),
+        ("parquet", "decimal(38,2)", D("0.00"), D("-0.01")),
+        ("duckdb", "hugeint", 0, -1),
+        (
+            "parquet",
+            "uuid",  # halves exchanged, less the bit that DuckDB flips
+            UUID("12345678-90ab-cdef-0fed-cba098765432"),
+            UUID("8fedcba0-9876-5432-9234-567890abcdef"),
+        ),
+    ],
+)
+def test_values_that_an_engine_hashes_alike_differ(
+    store: Of, engine: str, type_name: str, one: Any, other: Any
+) -> None:
+    places = written(store, engine, engine, {"k": "integer", "v": type_name}, [(1, one)], [(1, other)])
+    assert compared(*places, ["k"]).changed == 1
+
+
+def test_tables_that_change_while_they_are_compared_are_not_called_equal(store: Of) -> None:
+    """Files have no snapshot: what differed at the first look and no longer at the second was never compared."""
+    types = {"k": "integer", "v": "string"}
+    left, right = written(store, "parquet", "parquet", types, [(1, "a")], [(1, "b")])
+    after = Path(store("parquet").write(columns_of(types, [(1, "a")]))).read_bytes()
+
+    def tell(what: str) -> None:
+        if what.startswith("looking for duplicate"):
+            Path(right).write_bytes(after)
+
+    with pytest.raises(SourceError, match="changed while"):
+        compared(left, right, ["k"], progress=tell)

@@ -25,7 +25,7 @@ def call() -> Called:
     async def run(
         source: str, target: str, key: list[str], **more: Any
     ) -> tuple[dict[str, Any], dict[str, Kept]]:
-        context = ToolContext("r", "s", "t", Actor(), "a", "k", 1, None, None)  # type: ignore[arg-type]
+        context = ToolContext("r", "s", "local", Actor(), "a", "k", 1, None, None)  # type: ignore[arg-type]
         arguments = {"source": source, "target": target, "key": key, **more}
         answer = await diff_rows.call(arguments, context)
         return answer, {kept.name: kept for kept in context.kept}

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+import sqlite3
+from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
-from stores import Columns, Store
+from stores import Columns, Postgres, Store
 
-from remit_packs.validation.engines.base import Filter, Measure
+from remit_packs.validation.canonical import Kind
+from remit_packs.validation.checks.orphans import orphans
+from remit_packs.validation.engines.base import Filter, Measure, Wanted
 from remit_packs.validation.engines.errors import SourceError
+from remit_packs.validation.engines.statements import harmless, one_select
 from remit_packs.validation.sources import open_engine
 
 D = Decimal
@@ -174,3 +180,100 @@ def test_a_failed_question_does_not_end_the_session(store: Store) -> None:
         with pytest.raises(SourceError):
             engine.fetch(f"SELECT nothing_like_it FROM {engine.relation()}")
         assert engine.count() == 2
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT '<?php' WHERE 1=1--1 INTO OUTFILE '/tmp/out'",
+        "SELECT 1 # ' \n INTO OUTFILE '/tmp/out' # '",
+        "SELECT 1 AS $$, 2 INTO OUTFILE '/tmp/out' LINES TERMINATED BY '$$'",
+    ],
+)
+def test_mysql_comments_hide_nothing(sql: str) -> None:
+    """What other engines take for a comment or a string, MySQL runs."""
+    with pytest.raises(SourceError) as refused:
+        one_select(sql, mysql=True)
+    assert refused.value.code == "E569"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH x AS (SELECT 1) DELETE FROM orders",
+        "WITH x AS (DELETE FROM orders RETURNING 1) SELECT * FROM x",
+        "SELECT * INTO other FROM orders",
+        "SELECT * FROM orders FOR UPDATE",
+    ],
+)
+def test_a_select_that_writes_or_locks_is_none(sql: str) -> None:
+    """Also on engines whose session is not read-only."""
+    with pytest.raises(SourceError, match="writes or locks"):
+        one_select(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT pg_read_file('/etc/passwd')",
+        "SELECT \"pg_read_file\" /* x */ ('/etc/passwd')",
+        "SELECT E'\\'' || pg_read_binary_file('/etc/passwd') || E'\\''",
+        "SELECT query_to_xml('SELECT ' || 'pg_read' || '_file(1)', true, true, '')",
+        "SELECT LOAD_FILE('/etc/passwd')",
+        "SELECT pg_sleep(3600)",
+        "SELECT lo_export(1, '/tmp/out')",
+        "SELECT set_config('statement_timeout', '0', false)",
+        "SELECT U&\"\\0070g_read_file\"('/etc/passwd')",
+        "SELECT 1 /*!50000 INTO OUTFILE '/tmp/out' */",
+        "SELECT 1 /*M! INTO OUTFILE '/tmp/out' */",
+    ],
+)
+def test_a_written_query_only_asks_about_data(sql: str) -> None:
+    """A login that may read files of its server is not used for that."""
+    with pytest.raises(SourceError) as refused:
+        harmless(sql)
+    assert refused.value.code == "E569"
+
+
+def test_a_text_among_numbers_is_in_no_range(tmp_path: Path) -> None:
+    """SQLite keeps any text in a column of numbers, and takes it for greater than all of them."""
+    path = tmp_path / "t.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE t (id INTEGER, price REAL, amount DECIMAL(9,2))")
+        database.execute("INSERT INTO t VALUES (1, 1.5, 2.5), ('broken', 'broken', 'broken')")
+    for column in ("id", "price", "amount"):
+        for measure in (Measure("below", column, value=0), Measure("sum", column), Measure("min", column)):
+            with open_engine(f"{path}::t") as engine, pytest.raises(SourceError) as told:
+                engine.measures([measure])
+            assert told.value.code == "E568"
+
+
+@pytest.mark.skipif(not Postgres.dsn, reason="REMIT_TEST_POSTGRES names no server to test with")
+def test_equality_does_not_ask_the_collation_of_a_column() -> None:
+    """PostgreSQL has collations that ignore case; a rule about values does not."""
+    import psycopg
+
+    with psycopg.connect(Postgres.dsn, autocommit=True) as database:
+        database.execute(
+            "CREATE COLLATION IF NOT EXISTS any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+        )
+        database.execute("DROP TABLE IF EXISTS collated")
+        database.execute("CREATE TABLE collated (v text COLLATE any_case, c char(4) COLLATE any_case)")
+        database.execute("INSERT INTO collated VALUES ('paid', 'ab'), ('PAID', 'AB')")
+        with open_engine(f"{Postgres.dsn}/collated") as engine:
+            assert engine.measures([Measure("not_in", "v", values=["paid"])]) == [1]
+            assert engine.measures([Measure("not_in", "c", values=["ab"])]) == [1]
+            assert engine.count([Filter("v", "=", "paid")]) == 1
+            assert engine.count([Filter("c", "=", "ab  ")]) == 1
+            assert engine.count([Filter("c", "!=", "ab")]) == 1
+        database.execute("DELETE FROM collated WHERE v = 'paid'")
+        database.execute("INSERT INTO collated VALUES ('PAID', NULL)")
+        database.execute("CREATE TABLE referring AS SELECT 'paid'::text COLLATE any_case AS v")
+        key = [Wanted("v", Kind("string", name="text"), Kind("string"))]
+        with (
+            open_engine(f"{Postgres.dsn}/referring") as child,
+            open_engine(f"{Postgres.dsn}/collated") as parent,
+        ):
+            assert orphans(child, key, parent, key).rows == 1
+        database.execute("DROP TABLE referring")
+        database.execute("DROP TABLE collated")

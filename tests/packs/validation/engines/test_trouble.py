@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import socket
 import sqlite3
@@ -17,6 +18,7 @@ from stores import S3, DuckDbFile, MariaDb, Postgres, Sqlite, Store
 
 from remit.adapters.secrets.mapping import MappingSecrets
 from remit.core.errors import ConfigError
+from remit.sdk import Table
 from remit_packs.validation.canonical import Kind
 from remit_packs.validation.engines.base import Wanted
 from remit_packs.validation.engines.errors import SourceError
@@ -26,14 +28,14 @@ ONE: dict[str, tuple[str, list[Any]]] = {"id": ("integer", [1])}
 PASSWORD = "hunter2-very-secret"
 
 
-def described(location: str, secrets: Any) -> int:
+def described(location: str | Table, secrets: Any) -> int:
     """Open, describe and count."""
     with open_engine(location, secrets) as engine:
         engine.columns()
         return engine.count()
 
 
-def code_of(location: str, secrets: Any = None) -> str:
+def code_of(location: str | Table, secrets: Any = None) -> str:
     with pytest.raises(SourceError) as error:
         described(location, secrets)
     assert PASSWORD not in str(error.value)
@@ -319,6 +321,15 @@ class TestS3:
             assert engine.count() == 2
             assert [c.name for c in engine.columns()] == ["id", "x", "day"]
 
+    def test_a_folder_is_read_whole_or_not_at_all(self, store: S3) -> None:
+        store.put("mixed/a.csv", b"id\n1\n")
+        folder = Table("t", "s3", f"s3://{store.bucket}/mixed/?{store.options()}", "csv")
+        with open_engine(folder) as engine:
+            assert engine.count() == 1
+        store.put("mixed/b.csv.gz", gzip.compress(b"id\n2\n"))
+        assert code_of(folder) == "E560"
+        assert code_of(Table("t", "s3", folder.location, "parquet")) == "E564"
+
     def test_many_threads_read_one_object(self, store: S3) -> None:
         location = store.write({f"c{i}": ("integer", list(range(2000))) for i in range(8)})
         found: list[int] = []
@@ -333,3 +344,13 @@ class TestS3:
         for thread in threads:
             thread.join()
         assert found == [2 * sum(range(2000))] * 4
+
+
+@pytest.mark.parametrize(
+    "login", [f"ana:x@{PASSWORD}", f"ana:x/{PASSWORD}", f"ana:${{secret:shop}}{PASSWORD}"]
+)
+def test_no_part_of_a_password_is_told(login: str) -> None:
+    """Not of one with characters that end a login either."""
+    with pytest.raises(SourceError) as error, open_engine(f"postgresql://{login}@127.0.0.1:1/shop/orders"):
+        pass
+    assert PASSWORD not in f"{error.value.message} {error.value.help}"
