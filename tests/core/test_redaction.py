@@ -212,9 +212,9 @@ def test_hostile_texts_take_linear_time(piece: str) -> None:
     small, large = (piece * (size // len(piece)) for size in (20_000, 200_000))
     took = []
     for text in (small, large):
-        start = time.perf_counter()
+        start = time.process_time()
         R.text(text)
-        took.append(time.perf_counter() - start)
+        took.append(time.process_time() - start)
     assert took[1] < max(0.4, took[0] * 40)
     assert took[1] < 4
 

@@ -358,3 +358,13 @@ async def test_the_log_does_not_grow_for_ever(store: SqliteStore, tmp_path: Path
     assert not (tmp_path / "remit.db-wal").exists()
     await store.open()
     assert (await store.sizes())["events"] > 60 * 400_000
+
+
+async def test_what_is_asked_while_the_store_closes_is_answered(store: SqliteStore) -> None:
+    """A write that reaches the writer thread after its last one is told that the store is closed; nobody waits for ever."""
+    writer = store._opened().commits
+    writer._fsync_s = 1.0  # a slow disk: durable writes go to the thread
+    asked = writer.submit(lambda db: None, durable=True)
+    writer.close()
+    with pytest.raises(StoreError, match="is closed"):
+        await asyncio.wait_for(asked, 10)

@@ -14,7 +14,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
 from remit.adapters.store.sqlite import failures
@@ -80,6 +80,7 @@ class GroupCommit:
         self._fsync_s = QUICK_FSYNC_S
         self._closed = False
         self._lock = threading.Lock()
+        self._handing = threading.Lock()
         self._gathering: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         self._queue: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="remit-sqlite-writer", daemon=True)
@@ -113,17 +114,20 @@ class GroupCommit:
 
     def close(self) -> None:
         """Finish what was asked and stop. Blocks."""
-        self._closed = True
-        self._queue.put(None)
+        with self._handing:
+            self._closed = True
+            self._queue.put(None)
         self._thread.join()
-        late = [job for batch in self._left() for job in batch]
-        _fail(late, StoreError(f"the store at `{self._path}` is closed", code="E806"))
-        _settle_all(late)
 
-    def _left(self) -> Iterator[list[Job]]:
-        """What another thread's loop queued after the writer thread was told to stop."""
-        while not self._queue.empty():
-            yield self._queue.get_nowait() or []
+    def _hand_over(self, jobs: list[Job]) -> None:
+        """Queue the jobs for the writer thread; once it was told to stop, nobody would ever answer them."""
+        with self._handing:
+            if not self._closed:
+                self._queue.put(jobs)
+                return
+        _fail(jobs, StoreError(f"the store at `{self._path}` is closed", code="E806"))
+        for job in jobs:
+            _settle(job)
 
     def restart_log(self) -> None:
         """Let the writer thread empty the write-ahead log while nobody writes, so that it is written from its start again."""
@@ -152,7 +156,7 @@ class GroupCommit:
                 for job in jobs:
                     _settle(job)
                 return
-        self._queue.put(jobs)
+        self._hand_over(jobs)
 
     def _is_small(self, jobs: Sequence[Job]) -> bool:
         if any(job.durable for job in jobs) and (len(jobs) > 1 or self._fsync_s >= QUICK_FSYNC_S):
