@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, paint, say, show, status, table
+from remit.cli.console import document, more, paint, say, show, status, table
 from remit.cli.session import person, with_app
 from remit.cli.text import brief, moment, plural
 
@@ -62,8 +62,7 @@ def list_(
             for i in page.items
         ]
         table(["approval", "status", "risk", "tool", "arguments", "asked by", "until"], rows)
-        if page.cursor:
-            say(paint(f"more: --cursor {page.cursor}", "dim"))
+        more(page.cursor)
 
     with_app(work, home=home)
 

@@ -61,6 +61,12 @@ def say(text: str = "") -> None:
     typer.echo(text, err=True)
 
 
+def more(cursor: str | None) -> None:
+    """Say how to see the next page of a list, if there is one."""
+    if cursor:
+        say(paint(f"more: --cursor {cursor}", "dim"))
+
+
 def show(text: str = "") -> None:
     """Data: stdout."""
     typer.echo(text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, paint, say, show, status, table
+from remit.cli.console import document, more, paint, say, show, status, table
 from remit.cli.session import person, with_app
 from remit.cli.text import brief, clean, moment, plural
 
@@ -195,8 +195,7 @@ def get(
             document(page)
             return
         _print_heads(page.items)
-        if page.cursor:
-            say(paint(f"more: --cursor {page.cursor}", "dim"))
+        more(page.cursor)
 
     async def shown(program: App) -> None:
         if _unversioned(program, kind):
@@ -350,8 +349,7 @@ def history(
             document(page)
             return
         table(*(_change_rows(page.items) if changes else _version_rows(page.items)))
-        if page.cursor:
-            say(paint(f"more: --cursor {page.cursor}", "dim"))
+        more(page.cursor)
 
     with_app(work, home=home)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, paint, say, show, status, table
+from remit.cli.console import document, more, paint, say, show, status, table
 from remit.cli.session import with_app
 from remit.cli.text import brief, moment, printable
 
@@ -55,8 +55,7 @@ def list_(
         for n in page.items
     ]
     table(["notifier", "channel", "target", "about", "on", "state"], rows)
-    if page.cursor:
-        say(paint(f"more: --cursor {page.cursor}", "dim"))
+    more(page.cursor)
 
 
 def _about(config: NotifierConfig) -> str:
@@ -256,8 +255,7 @@ def sent(
         for n in page.items
     ]
     table(["planned", "notifier", "channel", "state", "subject", "problem"], rows)
-    if page.cursor:
-        say(paint(f"more: --cursor {page.cursor}", "dim"))
+    more(page.cursor)
 
 
 def seconds(text: str) -> int:

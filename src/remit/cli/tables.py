@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, paint, say, show, status, table
+from remit.cli.console import document, more, paint, say, show, status, table
 from remit.cli.session import with_app
 from remit.cli.text import brief, moment, printable
 
@@ -53,8 +53,7 @@ def list_(
         for t in page.items
     ]
     table(["table", "source", "format", "owner", "schedule", "status", "location"], rows)
-    if page.cursor:
-        say(paint(f"more: --cursor {page.cursor}", "dim"))
+    more(page.cursor)
 
 
 @app.command("show")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, paint, say, show, table
+from remit.cli.console import document, more, paint, say, show, table
 from remit.cli.session import with_app
 from remit.cli.text import brief, clean, printable
 
@@ -45,8 +45,7 @@ def list_(
         return
     rows = [[t.validation_type, t.agent, brief(t.description, 80)] for t in page.items]
     table(["type", "agent", "checks"], rows)
-    if page.cursor:
-        say(paint(f"more: --cursor {page.cursor}", "dim"))
+    more(page.cursor)
 
 
 @app.command("show")

@@ -10,7 +10,7 @@ import typer
 
 from remit.cli import definitions
 from remit.cli import options as o
-from remit.cli.console import document, paint, say, show, status, table
+from remit.cli.console import document, more, paint, show, status, table
 from remit.cli.definitions import By, Expect, Version, Why
 from remit.cli.session import person, with_app
 from remit.cli.text import brief, clean, duration, lines, moment, printable
@@ -90,8 +90,7 @@ def list_(
             return
         rows = [_row(r, await program.validation_runs.last(tenant, r.config_id)) for r in page.items]
         table(["rule", "version", "table", "type", "schedule", "state", "last run", "at"], rows)
-        if page.cursor:
-            say(paint(f"more: --cursor {page.cursor}", "dim"))
+        more(page.cursor)
 
     with_app(work, home=home)
 
@@ -362,8 +361,7 @@ def history(
             for r in page.items
         ]
         table(["version", "state", "made", "by", "reason", "parameters"], rows)
-        if page.cursor:
-            say(paint(f"more: --cursor {page.cursor}", "dim"))
+        more(page.cursor)
 
     with_app(work, home=home)
 
@@ -419,8 +417,7 @@ def runs(
             for r in page.items
         ]
         table(["run", "status", "table", "rule", "version", "by", "at", "took"], rows)
-        if page.cursor:
-            say(paint(f"more: --cursor {page.cursor}", "dim"))
+        more(page.cursor)
 
     async def shown(program: App) -> None:
         found = await program.validation_runs.get(tenant, run_id)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from remit.core.errors import ConfigError
+from remit.core.naming import LOCAL
 from remit.ports.secrets import Secrets
 
-OWNER = "local"
-"""The tenant of whoever runs this Remit: its secrets are those without a tenant in their name."""
 MARK = "__"
 
 
 class TenantSecrets:
-    """The secrets of one tenant: `NAME` of tenant `acme` is the secret `acme__NAME`. There is no way to any other."""
+    """The secrets of one tenant: `NAME` of tenant `acme` is the secret `acme__NAME`. There is no way to any other.
+
+    Tenant `local` is whoever runs this Remit: its secrets are those without a tenant in their name.
+    """
 
     def __init__(self, secrets: Secrets, tenant_id: str) -> None:
         self._secrets = secrets
@@ -25,7 +27,7 @@ class TenantSecrets:
                 code="E250",
                 help=f"secrets are found by lower-case tenants, and `{MARK}` stands between tenant and name only",
             )
-        return self._secrets.get(name if self._tenant_id == OWNER else f"{self._tenant_id}{MARK}{name}")
+        return self._secrets.get(name if self._tenant_id == LOCAL else f"{self._tenant_id}{MARK}{name}")
 
     def known(self) -> tuple[str, ...]:
         """Every value there is, so that each is redacted wherever it turns up."""

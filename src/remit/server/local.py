@@ -7,8 +7,8 @@ from pathlib import Path
 
 from remit.bootstrap import App
 from remit.core.errors import ConfigError, DeniedError
+from remit.core.naming import LOCAL
 
-TENANT = "local"
 ROLES = ("admin", "approver")
 
 
@@ -27,7 +27,7 @@ async def ensure_local_key(app: App, home: Path, *, actor_id: str = "local") -> 
             path.unlink()
         else:
             return known
-    made = await app.keys.create(TENANT, actor_id, ROLES)
+    made = await app.keys.create(LOCAL, actor_id, ROLES)
     _write(path, made.secret)
     return made.secret
 

@@ -126,8 +126,7 @@ class GroupCommit:
                 self._queue.put(jobs)
                 return
         _fail(jobs, StoreError(f"the store at `{self._path}` is closed", code="E806"))
-        for job in jobs:
-            _settle(job)
+        _settle_each(jobs)
 
     def restart_log(self) -> None:
         """Let the writer thread empty the write-ahead log while nobody writes, so that it is written from its start again."""
@@ -153,8 +152,7 @@ class GroupCommit:
                 self._lock.release()
             if done:
                 self._tell(jobs)
-                for job in jobs:
-                    _settle(job)
+                _settle_each(jobs)
                 return
         self._hand_over(jobs)
 
