@@ -18,14 +18,15 @@ from remit.core.policy import Decision
 from remit.core.provenance import Label, Labels
 from remit.core.task import Artifact, Handoff, Problem, Task
 
-StepKind = Literal["model", "tool", "delegate"]
+StepKind = Literal["model", "tool", "delegate", "gate"]
 
 
 class RunCreated(Struct, frozen=True, tag=True, omit_defaults=True):
     """The first event. `parent_run` and `parent_step` are empty for a run started from outside.
 
     `envelope` names the tenant's envelope that the budget was reserved from, if there is one. `definitions` are the
-    versions from the registry that the run goes by to its end, whatever is edited meanwhile.
+    versions from the registry that the run goes by to its end, whatever is edited meanwhile. `workflow` is the document
+    of a run that is one. `forked_from` is `RUN#VISIT` for a run that took over what another had done before that.
     """
 
     task: Task
@@ -43,6 +44,8 @@ class RunCreated(Struct, frozen=True, tag=True, omit_defaults=True):
     history: Payload = NOTHING
     envelope: str = ""
     definitions: tuple[DefinitionUsed, ...] = ()
+    workflow: Payload = NOTHING
+    forked_from: str = ""
 
 
 class RunClaimed(Struct, frozen=True, tag=True):
@@ -139,6 +142,12 @@ class ApprovalVoted(Struct, frozen=True, tag=True):
 
 class ApprovalExpired(Struct, frozen=True, tag=True):
     """Nobody decided in time, which means reject."""
+
+    approval_id: str
+
+
+class ApprovalWithdrawn(Struct, frozen=True, tag=True):
+    """Nobody needs the decision any more: the branch of the workflow that wanted it was stopped."""
 
     approval_id: str
 
@@ -246,6 +255,100 @@ class RunFinished(Struct, frozen=True, tag=True, omit_defaults=True):
     problem: Problem | None = None
 
 
+# A workflow: every transition of its states. A visit is one entering of a state, `s0`, `s1`, ...; a frame is one run of a
+# machine: the document's own (the empty string), or a branch of a Parallel or an iteration of a Map (`VISIT.ATTEMPT.INDEX`).
+
+
+class StateEntered(Struct, frozen=True, tag=True, omit_defaults=True):
+    """A frame entered a state with this raw input. The first one of a frame starts it."""
+
+    visit: str
+    frame: str
+    state: str
+    input: Payload
+
+
+class TaskScheduled(Struct, frozen=True, tag=True, omit_defaults=True):
+    """A Task's arguments were evaluated; its call is step `VISIT.ATTEMPT`. `token`: what an answer from outside must show."""
+
+    visit: str
+    attempt: int
+    arguments: Payload
+    deadline_ts: int | None = None
+    heartbeat_ms: int | None = None
+    token: str = ""
+
+
+class TaskSettled(Struct, frozen=True, tag=True, omit_defaults=True):
+    """Somebody outside answered for a Task: with an output, or with an error."""
+
+    visit: str
+    attempt: int
+    output: Payload = NOTHING
+    error: str = ""
+    cause: str = ""
+    labels: Labels = Labels()
+
+
+class TaskBeat(Struct, frozen=True, tag=True):
+    """Whoever works on a Task outside said that they still do."""
+
+    visit: str
+    attempt: int
+
+
+class WaitStarted(Struct, frozen=True, tag=True):
+    """A Wait waits until `until_ts`, Unix milliseconds."""
+
+    visit: str
+    until_ts: int
+
+
+class BranchesStarted(Struct, frozen=True, tag=True, omit_defaults=True):
+    """A Parallel or Map starts its frames: `inputs` is the list of theirs, at most `limit` at once (0: all).
+
+    `tolerated` is how many may fail; -1: none may, and the first failure is the state's own. `items` are a Map's items and
+    their keys where its iterations are given something made of them.
+    """
+
+    visit: str
+    attempt: int
+    inputs: Payload
+    limit: int = 0
+    tolerated: int = -1
+    items: Payload = NOTHING
+
+
+class StateRetried(Struct, frozen=True, tag=True, omit_defaults=True):
+    """A state failed and is done again at `wake_ts`; `retrier` is the place of the rule that says so."""
+
+    visit: str
+    attempt: int
+    retrier: int
+    error: str
+    cause: str
+    wake_ts: int
+
+
+class StateExited(Struct, frozen=True, tag=True, omit_defaults=True):
+    """A state is done and its frame goes on to `next`, or ends. `error` is the one that a Catcher took."""
+
+    visit: str
+    output: Payload
+    next: str = ""
+    assigned: Payload = NOTHING
+    error: str = ""
+    cause: str = ""
+
+
+class StateFailed(Struct, frozen=True, tag=True, omit_defaults=True):
+    """A state failed for good, and its frame with it."""
+
+    visit: str
+    error: str
+    cause: str = ""
+
+
 Data = (
     RunCreated
     | RunClaimed
@@ -259,6 +362,7 @@ Data = (
     | ApprovalRequested
     | ApprovalVoted
     | ApprovalExpired
+    | ApprovalWithdrawn
     | QuestionAnswered
     | EffectIntended
     | EffectDone
@@ -271,6 +375,15 @@ Data = (
     | CancelRequested
     | RunParked
     | RunFinished
+    | StateEntered
+    | TaskScheduled
+    | TaskSettled
+    | TaskBeat
+    | WaitStarted
+    | BranchesStarted
+    | StateRetried
+    | StateExited
+    | StateFailed
 )
 
 

@@ -43,10 +43,32 @@ class ChildDone(Struct, frozen=True, tag=True):
     labels: Labels
 
 
+class TaskAnswered(Struct, frozen=True, tag=True, omit_defaults=True):
+    """Somebody outside answered for a workflow's Task: a callback, an activity's worker, or an event that it waited for.
+
+    `attempt` -1 means whichever is under way. `labels` are those of an event; what a caller of the API answers is as
+    trusted as the input of a task that it submits.
+    """
+
+    visit: str
+    attempt: int = -1
+    output: Any = None
+    error: str = ""
+    cause: str = ""
+    labels: Labels = Labels()
+
+
+class TaskAlive(Struct, frozen=True, tag=True):
+    """Whoever works on a Task outside still does."""
+
+    visit: str
+    attempt: int
+
+
 class Nudged(Struct, frozen=True, tag=True):
     """Somebody asked the run to look again; it changes nothing by itself."""
 
     by: str
 
 
-SignalBody = VoteCast | AnswerGiven | CancelAsked | ChildDone | Nudged
+SignalBody = VoteCast | AnswerGiven | CancelAsked | ChildDone | TaskAnswered | TaskAlive | Nudged
