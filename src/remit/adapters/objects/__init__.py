@@ -1,0 +1,1 @@
+"""Objects in buckets: files of this machine, or Amazon S3."""

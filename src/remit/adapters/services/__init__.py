@@ -1,0 +1,1 @@
+"""What Step Functions calls in AWS: equivalents on this machine, and AWS itself."""

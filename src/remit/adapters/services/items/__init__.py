@@ -1,0 +1,1 @@
+"""DynamoDB items in the store of this machine."""
