@@ -163,6 +163,34 @@ def test_what_is_exported_applies_back_to_no_change(
     assert remit("get", "prompt/off", "--json", "--tenant", "acme").document["enabled"] is False
 
 
+def test_aliases_are_exported_and_applied_again(
+    remit: Callable[..., Any], files: Path, project: Path
+) -> None:
+    """By what they stand for: another tenant, whose versions have other numbers, gets the same; a dry run shows them."""
+    remit("apply", "-f", "definitions")
+    (files / "b-prompt.yml").write_text("kind: prompt\nname: greeting\nspec: {text: Second.}\n")
+    remit("apply", "-f", "definitions")
+    assert remit("alias", "prompt/greeting", "stable", "1", "--why", "proved").code == 0
+    assert remit("alias", "prompt/greeting", "active", "2", "--canary", "1:10", "--why", "back?").code == 0
+    (project / "all.yaml").write_text(remit("export", "-o", "-").out)
+    assert changes(remit("apply", "-f", "all.yaml", "--json")) == 0
+    assert changes(remit("apply", "-f", "all.yaml", "--json", "--tenant", "acme")) == 2
+    assert changes(remit("apply", "-f", "all.yaml", "--json", "--tenant", "acme")) == 0
+    first = remit("get", "prompt/greeting", "--version", "1", "--json").document["body"]
+    there = remit("get", "prompt/greeting", "--alias", "stable", "--json", "--tenant", "acme").document
+    assert (there["body"], there["version"]) == (first, 2)
+    head = next(h for h in remit("get", "prompt", "--json", "--tenant", "acme").document["items"])
+    assert (head["active"]["version"], head["active"]["canary"], head["active"]["canary_percent"]) == (
+        1,
+        2,
+        10,
+    )
+    assert remit("alias", "prompt/greeting", "stable", "0", "--why", "no").code == 0
+    dry = remit("apply", "-f", "all.yaml", "--dry-run")
+    assert "~ alias prompt/greeting" in dry.out
+    assert "+  stable:" in dry.out
+
+
 def test_a_switch_in_a_file_makes_no_version(remit: Callable[..., Any], files: Path) -> None:
     """`enabled` alone switches; a file that says nothing leaves the switch alone."""
     remit("apply", "-f", "definitions")
@@ -240,10 +268,10 @@ def test_an_agent_of_code_is_where_an_edit_starts(remit: Callable[..., Any], pro
     assert remit("get", "agent/nobody", "--code").code == 2
 
 
-def test_what_is_only_kept_says_so(remit: Callable[..., Any], project: Path) -> None:
-    """Nobody may think that a policy is in force because it was applied."""
+def test_a_policy_says_when_it_is_in_force(remit: Callable[..., Any], project: Path) -> None:
+    """Whoever applies one learns that runs under way go by it too."""
     (project / "p.yaml").write_text("kind: policy_profile\nname: p\nspec: {cedar: ''}\n")
-    assert "note: policy_profile: it is on record" in remit("apply", "-f", "p.yaml").err
+    assert "note: policy_profile: in force for new runs at once" in remit("apply", "-f", "p.yaml").err
 
 
 def test_a_folder_without_files_is_refused(remit: Callable[..., Any], project: Path) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engine.registry_stores import open_store, registry_over
+from msgspec.structs import replace
+from tests.engine.registry_stores import EDITORS, open_store, registry_over
 
 from remit.core.errors import ConflictError, InputError
 from remit.core.task import Actor
-from remit.engine.applying import Applying, Document, RegistryApplier, Standing
+from remit.engine.applying import AliasBody, Applying, Document, RegistryApplier, Standing
 from remit.engine.registry import Registry
 from remit.testing import FakeClock
 
@@ -57,7 +58,7 @@ class Boxes:
 class World:
     def __init__(self, registry: Registry) -> None:
         self.registry, self.boxes = registry, Boxes()
-        self.applying = Applying([RegistryApplier(registry, "note"), self.boxes])
+        self.applying = Applying([RegistryApplier(registry, "note"), self.boxes], EDITORS)
 
 
 @pytest.fixture
@@ -162,3 +163,79 @@ async def test_everything_there_is_exported(world: World) -> None:
     assert [d.key for d in await world.applying.export("local", ["box"])] == [("box", "a")]
     with pytest.raises(InputError, match="no kind `x`"):
         await world.applying.export("local", ["x"])
+
+
+async def test_aliases_go_out_and_come_back(world: World, tmp_path: Path) -> None:
+    """Exported by what they stand for, they are the same in a store whose versions have other numbers; twice is once."""
+    r, at = world.registry, ("local", "note", "n")
+    who: dict[str, Any] = {"actor": BOB, "reason": "mine"}
+    await r.create(*at, {"t": 1}, **who)
+    for t in (2, 3):
+        await r.edit(*at, {"t": t}, **who)
+    await r.draft(*at, {"t": 4}, **who)
+    await r.set_alias(*at, "stable", 2, **who)
+    await r.set_alias(*at, "newest", 3, **who)
+    await r.set_alias(*at, "trial", 2, canary=(4, 20), **who)
+    await r.set_alias(*at, "active", 3, canary=(4, 5), **who)
+    documents = await world.applying.export("local")
+    assert {p.step.verdict for p in await world.applying.plan("local", documents)} == {"unchanged"}
+
+    clock = FakeClock()
+    other = World(await registry_over(open_store("memory:", "", clock), tmp_path / "other", clock))
+    for _ in range(2):
+        planned = await other.applying.plan("local", documents)
+        await other.applying.carry_out("local", planned, actor=ANA)
+    assert {p.step.verdict for p in planned} == {"unchanged"}
+    head = await other.registry.head(*at)
+    assert head is not None
+
+    async def body(version: int) -> Any:
+        return (await other.registry.get(*at, version)).body["t"]
+
+    there = {
+        name: (await body(a.version), await body(a.canary) if a.canary else 0, a.canary_percent)
+        for name, a in {**head.aliases, "active": head.active}.items()
+    }
+    assert there == {"stable": (2, 0, 0), "newest": (3, 0, 0), "trial": (2, 4, 20), "active": (3, 4, 5)}
+    assert head.latest == 3, "each body is written once"
+    assert await other.applying.export("local") == documents
+
+
+async def test_aliases_of_a_document_are_all_that_there_are(world: World) -> None:
+    """Named ones are set and others taken away; a document that speaks of none leaves them as they are."""
+    r, at = world.registry, ("local", "note", "n")
+    who: dict[str, Any] = {"actor": BOB, "reason": "mine"}
+    await r.create(*at, {"t": 1}, **who)
+    await r.set_alias(*at, "old", 1, **who)
+    await r.set_alias(*at, "gone", 1, **who)
+    plain = Document("note", "n", {"t": 2})
+    (planned,) = await world.applying.plan("local", [plain])
+    await world.applying.carry_out("local", [planned], actor=ANA)
+    head = await r.head(*at)
+    assert head is not None
+    assert {k: a.version for k, a in head.aliases.items()} == {"old": 1, "gone": 1}
+    told = replace(plain, aliases={"old": AliasBody(), "first": AliasBody({"t": 1})})
+    (planned,) = await world.applying.plan("local", [told])
+    assert planned.step.verdict == "alias"
+    await world.applying.carry_out("local", [planned], actor=ANA, why="tidied")
+    head = await r.head(*at)
+    assert head is not None
+    assert {k: a.version for k, a in head.aliases.items()} == {"old": 2, "first": 1}
+    assert (head.last.author, head.last.reason, head.latest) == ("ana", "tidied", 2)
+    (planned,) = await world.applying.plan("local", [told])
+    assert planned.step.verdict == "unchanged"
+
+
+async def test_aliases_that_mean_nothing_are_refused(world: World) -> None:
+    """A kind without versions has none, `active` is the document itself, a body must fit, a name must be one."""
+    for document, said in (
+        (replace(box("a"), aliases={}), "has no versions"),
+        (
+            Document("note", "n", {"t": 1}, aliases={"active": AliasBody({"t": 2})}),
+            "the document's own `spec`",
+        ),
+        (Document("note", "n", {"t": 1}, aliases={"x": AliasBody({"bad": 2})}), "note"),
+        (Document("note", "n", {"t": 1}, aliases={"7": AliasBody()}), "no name for an alias"),
+    ):
+        with pytest.raises(InputError, match=said):
+            await world.applying.plan("local", [document])

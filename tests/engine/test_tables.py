@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.engine.validation_world import World, a_table, names, world  # noqa: F401
+from tests.engine.validation_world import WHY, World, a_table, names, world  # noqa: F401
 
 from remit.core.errors import InputError, NotFoundError
 from remit.core.validation import Table
@@ -15,10 +15,10 @@ from remit.engine.tables import TABLES, described
 async def test_a_table_is_registered_once_and_changed_in_place(world: World) -> None:  # noqa: F811
     """Putting it again changes nothing; changing it keeps when it was made."""
     tables, made = world.app.tables, world.clock.now()
-    assert await tables.put("local", a_table("orders", owner="ana"))
+    assert await tables.put("local", a_table("orders", owner="ana"), **WHY)
     world.clock.advance(5)
-    assert not await tables.put("local", a_table("orders", owner="ana"))
-    assert await tables.put("local", a_table("orders", owner="bob"))
+    assert not await tables.put("local", a_table("orders", owner="ana"), **WHY)
+    assert await tables.put("local", a_table("orders", owner="bob"), **WHY)
     found = await tables.get("local", "orders")
     assert (found.owner, found.created_at) == ("bob", made)
 

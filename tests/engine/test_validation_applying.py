@@ -36,7 +36,7 @@ async def test_one_command_loads_everything_and_a_second_changes_nothing(world: 
     assert len(first) == 5
     assert set((await applied(world, documents)).values()) == {"unchanged"}
     assert names((await world.app.validations.list("acme")).items) == ["c1", "c2"]
-    assert names(await world.app.validations.due("acme", "daily")) == ["c2"]
+    assert names((await world.app.validations.due("acme", "daily")).items) == ["c2"]
     assert (await world.app.tables.get("acme", "items")).source == "s3"
     assert await world.app.tables.all("local") == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.engine.validation_world import COUNTS, World, counting, world  # noqa: F401
+from tests.engine.validation_world import COUNTS, WHY, World, counting, world  # noqa: F401
 
 from remit.core.errors import InputError, NotFoundError
 from remit.core.validation import ValidationType
@@ -24,19 +24,19 @@ async def test_built_in_types_are_known_to_every_tenant(world: World) -> None:  
     types = world.app.validation_types
     built_in = await types.get("acme", "row_counts")
     assert built_in.agent == "counting"
-    assert not await types.put("acme", built_in)
+    assert not await types.put("acme", built_in, **WHY)
     with pytest.raises(InputError, match="built in"):
-        await types.put("acme", ValidationType("row_counts", "Mine.", "counting", COUNTS))
+        await types.put("acme", ValidationType("row_counts", "Mine.", "counting", COUNTS), **WHY)
     with pytest.raises(InputError, match="built in"):
-        await world.app.validations.remove_type("acme", "row_counts")
+        await world.app.validations.remove_type("acme", "row_counts", **WHY)
 
 
 async def test_a_tenants_own_type_is_its_own(world: World) -> None:  # noqa: F811
     """Written once, found by its tenant alone, listed behind the built-in ones, and removed again."""
     types = world.app.validation_types
-    assert await types.put("acme", OWN)
-    assert not await types.put("acme", OWN)
-    assert await types.put("acme", with_(description="Ours, better."))
+    assert await types.put("acme", OWN, **WHY)
+    assert not await types.put("acme", OWN, **WHY)
+    assert await types.put("acme", with_(description="Ours, better."), **WHY)
     assert (await types.get("acme", "own_counts")).description == "Ours, better."
     assert [t.validation_type for t in (await types.list("acme")).items] == ["row_counts", "own_counts"]
     assert [t.validation_type for t in (await types.list("local")).items] == ["row_counts"]
@@ -44,7 +44,7 @@ async def test_a_tenants_own_type_is_its_own(world: World) -> None:  # noqa: F81
         await types.get("local", "own_counts")
     item = await world.app.store.get(TYPES, ("acme/own_counts",))
     assert set(item or {}) == {*ValidationType.__struct_fields__, "tenant_id"}
-    await world.app.validations.remove_type("acme", "own_counts")
+    await world.app.validations.remove_type("acme", "own_counts", **WHY)
     assert await types.find("acme", "own_counts") is None
 
 
@@ -60,7 +60,7 @@ async def test_a_tenants_own_type_is_its_own(world: World) -> None:  # noqa: F81
 async def test_a_type_that_nobody_can_run_is_refused(fields, said, world: World) -> None:  # noqa: F811
     """Its agent exists here, and its parameters are a JSON Schema of an object."""
     with pytest.raises(InputError, match=said):
-        await world.app.validation_types.put("local", with_(**fields))
+        await world.app.validation_types.put("local", with_(**fields), **WHY)
     assert (await world.app.validation_types.list("local")).items[1:] == []
 
 
@@ -74,7 +74,7 @@ async def test_a_type_holds_no_secret(field: str) -> None:
     }
     async with app_for_tests(counting, secrets={"db": held}) as app:
         with pytest.raises(InputError, match="it holds a secret"):
-            await app.validation_types.put("local", with_(**{field: fields[field]}))
+            await app.validation_types.put("local", with_(**{field: fields[field]}), **WHY)
         assert await app.validation_types.find("local", "own_counts") is None
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.engine.validation_world import (  # noqa: F401
     ANA,
     BOB,
+    WHY,
     Watched,
     World,
     names,
@@ -142,7 +143,7 @@ async def test_what_no_longer_fits_cannot_be_brought_back(world: World) -> None:
     rules = world.app.validations
     await rules.create("local", "c1", rule(source="spare"), **why())
     await rules.edit("local", "c1", rule(), **why())
-    await rules.remove_table("local", "spare")
+    await rules.remove_table("local", "spare", **WHY)
     with pytest.raises(InputError, match="there is no table `spare`"):
         await rules.rollback("local", "c1", 1, **why())
     assert await statuses(world, "c1") == {1: "archived", 2: "active"}
@@ -155,11 +156,11 @@ async def test_a_table_or_type_that_an_active_rule_needs_stays(world: World) -> 
     await rules.create("local", "c1", rule(source="other"), **why())
     for table in ("orders", "other"):
         with pytest.raises(ConflictError, match="`c1`"):
-            await rules.remove_table("local", table)
+            await rules.remove_table("local", table, **WHY)
     await rules.delete("local", "c1", **why())
-    await rules.remove_table("local", "other")
+    await rules.remove_table("local", "other", **WHY)
     with pytest.raises(NotFoundError):
-        await rules.remove_table("local", "other")
+        await rules.remove_table("local", "other", **WHY)
 
 
 async def test_what_is_due_is_enabled_and_of_an_active_table(world: World) -> None:  # noqa: F811
@@ -177,15 +178,12 @@ async def test_what_is_due_is_enabled_and_of_an_active_table(world: World) -> No
     await rules.create("local", "sleeps", rule("idle", schedule="daily"), **why())
     await rules.create("acme", "theirs", rule(schedule="daily"), **why())
     await world.tables("idle", active=False)
-    assert names(await rules.due("local", "daily")) == ["inherits", "own"]
-    assert names(await rules.due("acme", "daily")) == ["theirs"]
-    assert names(await rules.due_of("local", "orders", "daily")) == ["own"]
-    assert names(await rules.due_of("local", "daily", "daily")) == ["inherits"]
-    assert await rules.due_of("local", "idle", "daily") == []
-    assert names(await rules.due("local", "  daily ")) == ["inherits", "own"]
+    assert names((await rules.due("local", "daily")).items) == ["own", "inherits"]
+    assert names((await rules.due("acme", "daily")).items) == ["theirs"]
+    assert names((await rules.due("local", "  daily ")).items) == ["own", "inherits"]
     await world.tables("daily", schedule="weekly")
-    assert names(await rules.due("local", "daily")) == ["own"]
-    assert names(await rules.due("local", "weekly")) == ["inherits", "overrides"]
+    assert names((await rules.due("local", "daily")).items) == ["own"]
+    assert names((await rules.due("local", "weekly")).items) == ["overrides", "inherits"]
 
 
 async def test_every_question_reads_only_what_it_answers(world: World) -> None:  # noqa: F811
@@ -199,8 +197,8 @@ async def test_every_question_reads_only_what_it_answers(world: World) -> None: 
     await _bulk(world, 60)
 
     watched = Watched(store)
-    tables = Tables(watched, world.clock, _no_schedule, world.app.registry._redactor)
-    types = ValidationTypes(watched, {}, {}, world.app.registry._redactor)
+    tables = Tables(watched, world.clock, _no_schedule, world.app.registry._redactor, world.app.tables._trail)
+    types = ValidationTypes(watched, {}, {}, world.app.registry._redactor, world.app.tables._trail)
     seen = Validations(watched, world.app.registry, tables, types)
     runs = ValidationRuns(watched)
 
@@ -276,4 +274,32 @@ async def test_tenants_whose_names_look_like_schedules_are_apart(world: World) -
     assert due_key("a", "*/5 * * * *") == due_key("a/*", "5 * * * *")
     for tenant, schedule in (("a", "*/5 * * * *"), ("a/*", "5 * * * *")):
         due = await world.app.validations.due(tenant, schedule)
-        assert [(r.config_id, r.table_id) for r in due] == [("c1", "own"), ("c2", "tables")]
+        assert [(r.config_id, r.table_id) for r in due.items] == [("c1", "own"), ("c2", "tables")]
+
+
+async def test_what_is_due_is_paged_from_the_indexes(world: World) -> None:  # noqa: F811
+    """Every rule once, whatever the size of a page; a page never reads much more than it shows; a cursor is checked."""
+    rules = world.app.validations
+    await world.tables("orders", "idle")
+    await world.tables("t1", "t2", "t3", schedule="daily")
+    for n in range(5):
+        await rules.create("local", f"own{n}", rule(schedule="daily"), **why())
+        await rules.create("local", f"a{n}", rule("t1"), **why())
+        await rules.create("local", f"b{n}", rule("t3"), enabled=n != 2, **why())
+    await rules.create("local", "sleeps", rule("idle", schedule="daily"), **why())
+    await world.tables("idle", active=False)
+    wanted = [f"own{n}" for n in range(5)] + [f"a{n}" for n in range(5)] + ["b0", "b1", "b3", "b4"]
+    for limit in (1, 2, 3, 5, 7, 50):
+        found, cursor, pages = [], None, 0
+        while True:
+            page = await rules.due("local", "daily", limit=limit, cursor=cursor)
+            assert len(page.items) <= limit
+            found += names(page.items)
+            pages, cursor = pages + 1, page.cursor
+            if cursor is None:
+                break
+        assert found == wanted, limit
+        assert pages >= len(wanted) / limit
+    for bad in ("x", "own.x", "other..", "own.%.", "tables.x.y.z", "tables.W10=."):
+        with pytest.raises(InputError):
+            await rules.due("local", "daily", cursor=bad)

@@ -19,7 +19,9 @@ def adam(shared: Any) -> Any:
 
 
 def table(client: Any, table_id: str, **fields: Any) -> Any:
-    return client.put(f"{API}/tables/{table_id}", json={"location": f"{table_id}.parquet", **fields})
+    return client.put(
+        f"{API}/tables/{table_id}", json={"location": f"{table_id}.parquet", "reason": "new", **fields}
+    )
 
 
 def rule(table_id: str, **fields: Any) -> dict[str, Any]:
@@ -45,12 +47,23 @@ def test_a_table_is_registered_changed_and_forgotten(adam: Any) -> None:
     assert table(adam, "t1", owner="bob").status_code == 200
     assert adam.get(f"{API}/tables/t1").json()["owner"] == "bob"
     create(adam, "t1-rule", "t1").raise_for_status()
-    refused = adam.delete(f"{API}/tables/t1")
+    gone = {"reason": "gone"}
+    refused = adam.delete(f"{API}/tables/t1", params=gone)
     assert (refused.status_code, refused.json()["code"]) == (409, "E542")
     assert "`t1-rule`" in refused.json()["detail"]
     adam.delete(f"{API}/validations/t1-rule", params={"reason": "done"}).raise_for_status()
-    assert adam.delete(f"{API}/tables/t1").status_code == 204
+    assert adam.delete(f"{API}/tables/t1").status_code == 422, "a change needs a reason"
+    assert adam.delete(f"{API}/tables/t1", params=gone).status_code == 204
     assert adam.get(f"{API}/tables/t1").status_code == 404
+    page = adam.get(f"{API}/tables/t1/changes", params={"limit": 2}).json()
+    assert [(c["action"], c["author"], c["reason"]) for c in page["items"]] == [
+        ("remove", "adam", "gone"),
+        ("edit", "adam", "new"),
+    ]
+    assert (page["items"][1]["before"]["owner"], page["items"][1]["after"]["owner"]) == ("ana", "bob")
+    rest = adam.get(f"{API}/tables/t1/changes", params={"cursor": page["cursor"]}).json()
+    assert ([c["action"] for c in rest["items"]], rest["cursor"]) == (["create"], None)
+    assert adam.get(f"{API}/tables/never/changes").status_code == 404
 
 
 def test_a_table_never_holds_a_password(adam: Any) -> None:
@@ -179,14 +192,17 @@ def test_the_run_log_and_the_scorecard(shared: Any, adam: Any) -> None:
 def test_a_type_of_ones_own_is_run_by_an_agent_that_exists(adam: Any) -> None:
     """It is written, used by a rule, and cannot be forgotten until that rule is gone; a built-in one stays."""
     at = f"{API}/validation-types/own9"
-    body = {"description": "Ours.", "agent": "counting", "parameters": {"type": "object"}}
+    body = {"description": "Ours.", "agent": "counting", "parameters": {"type": "object"}, "reason": "new"}
     assert adam.put(at, json={**body, "agent": "nobody"}).status_code == 422
     assert adam.put(at, json=body).status_code == 201
     assert adam.put(at, json=body).status_code == 200
     table(adam, "t9").raise_for_status()
     made = create(adam, "c9", "t9", validation_type="own9")
     assert made.status_code == 201, made.text
-    assert adam.delete(at).status_code == 409
+    gone = {"reason": "gone"}
+    assert adam.delete(at, params=gone).status_code == 409
     adam.delete(f"{API}/validations/c9", params={"reason": "done"}).raise_for_status()
-    assert adam.delete(at).status_code == 204
-    assert adam.delete(f"{API}/validation-types/row_counts").status_code == 422
+    assert adam.delete(at, params=gone).status_code == 204
+    assert [c["action"] for c in adam.get(f"{at}/changes").json()["items"]] == ["remove", "create"]
+    assert adam.get(f"{API}/validation-types/row_counts/changes").json()["items"] == []
+    assert adam.delete(f"{API}/validation-types/row_counts", params=gone).status_code == 422

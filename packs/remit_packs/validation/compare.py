@@ -11,6 +11,7 @@ from msgspec import Struct, ValidationError, convert, to_builtins
 from remit.sdk import CodeAgent, Memory, RunContext, ToolError, agent
 from remit_packs.validation.agreement import Agreement, agree
 from remit_packs.validation.canonical import HashFunction
+from remit_packs.validation.diff.tool import diff_rows
 from remit_packs.validation.engines.base import Column, Wanted
 from remit_packs.validation.tools import (
     ColumnDigest,
@@ -18,10 +19,12 @@ from remit_packs.validation.tools import (
     count_rows,
     describe_source,
     hash_columns,
-    sample_differences,
 )
 
 Status = Literal["PASSED", "FAILED", "ERROR"]
+
+KEPT = 100
+"""How many of the rows that differ are kept."""
 
 
 class Comparison(Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,7 +78,7 @@ compare: CodeAgent = agent(
     act,
     name="compare",
     description="Compares two tables wherever they are: number of rows, and the hash of every column.",
-    tools=[count_rows, describe_source, hash_columns, sample_differences],
+    tools=[count_rows, describe_source, hash_columns, diff_rows],
 )
 
 
@@ -150,7 +153,7 @@ async def _compare(wanted: Comparison, context: RunContext) -> dict[str, Any]:
     }
     status, reason = _verdict(payload, counts, columns)
     if status == "FAILED" and wanted.key in usable:
-        payload["differences"] = await _differences(wanted, usable, columns, context)
+        payload["differences"] = await _differences(wanted, columns, context)
     return {"status": status, "reason": reason, **payload}
 
 
@@ -181,22 +184,16 @@ def _wanted(usable: dict[str, Agreement]) -> tuple[list[Wanted], list[Wanted]]:
     return source, [Wanted(name, a.target, a.common) for name, a in usable.items()]
 
 
-async def _differences(
-    wanted: Comparison, usable: dict[str, Agreement], columns: list[Outcome], context: RunContext
-) -> Any:
-    """Some rows that differ, for people; columns without a digest are left out, since they cannot be read."""
-    readable = {c.column for c in columns if c.match is not None}
+async def _differences(wanted: Comparison, columns: list[Outcome], context: RunContext) -> Any:
+    """How many rows differ and in what; the first of them are kept. Columns without a digest are left out, as unreadable."""
+    readable = [c.column for c in columns if c.match is not None]
     if wanted.key not in readable:
         return None
-    source, target = _wanted({name: a for name, a in usable.items() if name in readable})
-    arguments = {
-        "source": wanted.source,
-        "target": wanted.target,
-        "key": wanted.key,
-        "source_columns": to_builtins(source),
-        "target_columns": to_builtins(target),
-    }
-    (answer,) = await context.call_many([("sample_differences", arguments)])
+    arguments: dict[str, Any] = {"key": [wanted.key], "columns": readable, "limit": KEPT}
+    if wanted.decimals is not None:
+        arguments["decimals"] = wanted.decimals
+    named = {"source": wanted.source, "target": wanted.target}
+    (answer,) = await context.call_many([("diff_rows", named | arguments)])
     return answer
 
 

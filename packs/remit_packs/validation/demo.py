@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import duckdb
-
 _ROWS = """
 SELECT 100001 + i AS order_id, 'customer ' || (i * 7919 % 400) AS customer, (1999 + i * 37 % 9000)::decimal(12,2) / 100 AS amount,
   date '2026-01-01' + (i % 300)::integer AS ordered_on, CASE WHEN i % 9 = 0 THEN NULL WHEN i % 9 = 1 THEN '' ELSE 'ok, "fine"' END AS note
@@ -15,6 +13,8 @@ FROM range(1000) numbers(i)
 
 def demo_files(directory: Path | str) -> tuple[Path, Path]:
     """Write `a.parquet` and `b.csv` into `directory`; they differ in the column `amount`, in three rows."""
+    import duckdb  # only now: loading a pack should cost nothing that is not used
+
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     left, right = folder / "a.parquet", folder / "b.csv"

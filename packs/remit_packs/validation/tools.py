@@ -163,33 +163,3 @@ async def run_query(source: str, sql: str, context: ToolContext) -> Rows:
     if not sql.strip():
         raise not_a_query("it is empty")
     return await asked(source, context, answer)
-
-
-class Sample(Struct, frozen=True):
-    """Rows that differ: their keys and the canonical texts on both sides."""
-
-    differing: int
-    rows: list[dict[str, Any]]
-
-
-@tool(timeout_s=3600, sensitivity="private", trust="untrusted")
-async def sample_differences(
-    source: str,
-    target: str,
-    key: str,
-    source_columns: list[Wanted],
-    target_columns: list[Wanted],
-    context: ToolContext,
-    limit: int = 5,
-) -> Sample:
-    """The first rows, by key, that are missing on one side or differ in a column."""
-    left, right = await resolved(source, context), await resolved(target, context)
-
-    def compare() -> Sample:
-        from remit_packs.validation.sample import differing
-
-        with open_engine(left, context.secrets) as a, open_engine(right, context.secrets) as b:
-            total, rows = differing(a, source_columns, b, target_columns, key, max(1, min(limit, 100)))
-        return Sample(total, rows)
-
-    return await asyncio.to_thread(compare)

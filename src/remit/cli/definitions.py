@@ -35,7 +35,15 @@ Expect = Annotated[
     ),
 ]
 
-MARKS = {"create": "+", "edit": "~", "enable": "~", "disable": "~", "archive": "-", "unchanged": " "}
+MARKS = {
+    "create": "+",
+    "edit": "~",
+    "enable": "~",
+    "disable": "~",
+    "alias": "~",
+    "archive": "-",
+    "unchanged": " ",
+}
 COLOURS = {"create": "good", "archive": "bad", "unchanged": "dim"}
 
 
@@ -115,7 +123,7 @@ def _print_steps(steps: list[Step], dry_run: bool) -> None:
             continue
         line = f"{MARKS[step.verdict]} {step.verdict} {step.kind}/{step.name}"
         show(paint(line, COLOURS.get(step.verdict, "warn")))
-        if dry_run and step.verdict in ("create", "edit"):
+        if dry_run and step.verdict in ("create", "edit", "alias"):
             _print_diff(diff_text(step.old, step.new, f"{step.kind}/{step.name}", step.where))
     changes, same = _count(steps), len(steps) - _count(steps)
     verb = "would change" if dry_run else "changed"

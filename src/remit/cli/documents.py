@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from difflib import unified_diff
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
-from remit.core.codec import convert, decode
+from remit.core.codec import convert, decode, plain
 from remit.core.errors import ConfigError, InputError, RemitError
+from remit.engine.applying import AliasBody, Document
 
-if TYPE_CHECKING:
-    from remit.engine.applying import Document
-
-_TIME, _BOOL = "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool"
 SUFFIXES = (".yaml", ".yml", ".json")
 WIDTH = 110
 
@@ -30,6 +26,7 @@ class FileDocument(Struct, frozen=True, forbid_unknown_fields=True):
     comment: str = ""
     reason: str = ""
     enabled: bool | None = None
+    aliases: dict[str, AliasBody] | None = None
 
 
 def read(path: Path) -> list[Document]:
@@ -48,8 +45,6 @@ def read(path: Path) -> list[Document]:
 
 
 def _take(where: str, value: Any, found: list[Document], problems: list[str]) -> None:
-    from remit.engine.applying import Document
-
     try:
         given = convert(value, FileDocument)
     except InputError as error:
@@ -90,26 +85,9 @@ def _values(file: Path) -> Iterator[tuple[str, Any]]:
 def _yaml(text: str) -> Iterator[tuple[int, Any]]:
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        """YAML whose values are JSON's: a date, `on` and `off` are text, and a key that occurs twice is a mistake."""
+    from remit.workflow.reading import yaml_loader
 
-        yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML wants it
-            first: [(tag, pattern) for tag, pattern in pairs if tag not in (_TIME, _BOOL)]
-            for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-        }
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            """The mapping, unless a key occurs twice."""
-            keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-            twice = next((k for k in keys if keys.count(k) > 1), None)
-            if twice is not None:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"`{twice}` occurs twice", node.start_mark
-                )
-            return super().construct_mapping(node, deep=deep)
-
-    Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
-    loader = Loader(text)
+    loader = yaml_loader()(text)
     try:
         while loader.check_node():
             node: Any = loader.get_node()
@@ -148,7 +126,9 @@ def document_text(document: Document) -> str:
     """A document as the YAML that `remit apply` reads."""
     more = {k: v for k, v in (("comment", document.comment), ("reason", document.reason)) if v}
     switch = {} if document.enabled is None else {"enabled": document.enabled}
-    return text_of({"kind": document.kind, "name": document.name, **more, **switch, "spec": document.spec})
+    aliases = {} if document.aliases is None else {"aliases": plain(document.aliases)}
+    own = {"kind": document.kind, "name": document.name, **more, **switch, "spec": document.spec}
+    return text_of({**own, **aliases})
 
 
 def diff_text(old: Any, new: Any, old_name: str, new_name: str) -> list[str]:

@@ -8,13 +8,15 @@ import typer
 
 from remit.cli import options as o
 from remit.cli.console import document, more, paint, say, show, status, table
-from remit.cli.session import with_app
+from remit.cli.definitions import By, Why
+from remit.cli.session import person, with_app
 from remit.cli.text import brief, moment, printable
 
 if TYPE_CHECKING:
     from remit.bootstrap import App
     from remit.core.validation import Table
     from remit.engine.tables import TablePage
+    from remit.engine.trail import RecordChange, RecordChanges
 
 app = typer.Typer(no_args_is_help=True, help="The tables that are looked after.", rich_markup_mode=None)
 
@@ -123,6 +125,8 @@ def add(
     inactive: Annotated[
         bool, typer.Option("--inactive", help="Look after it later: nothing is due.")
     ] = False,
+    why: Why = "registered",
+    by: By = o.REQUESTER,
     as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
@@ -144,7 +148,8 @@ def add(
     )
 
     async def work(program: App) -> tuple[bool, Table]:
-        return await program.tables.put(tenant, made), await program.tables.get(tenant, table_id)
+        changed = await program.tables.put(tenant, made, actor=person(by, ()), reason=why)
+        return changed, await program.tables.get(tenant, table_id)
 
     changed, found = with_app(work, home=home)
     if as_json:
@@ -154,12 +159,65 @@ def add(
     say("registered" if changed else "it is so already; nothing changed")
 
 
+@app.command("history")
+def history(
+    table_id: TableId,
+    limit: o.Limit = 20,
+    cursor: o.Cursor = "",
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """List who changed a table, when, why, and what; newest first."""
+
+    async def work(program: App) -> RecordChanges:
+        return await program.tables.changes(tenant, table_id, limit=limit, cursor=cursor or None)
+
+    print_changes(with_app(work, home=home), as_json)
+
+
+def print_changes(page: RecordChanges, as_json: bool) -> None:
+    """Print a page of audit records, each with the fields that it changed."""
+    if as_json:
+        document(page)
+        return
+    rows = [
+        [
+            str(c.revision),
+            c.action,
+            moment(c.changed_ts),
+            brief(c.author, 30),
+            brief(c.reason, 40),
+            brief(", ".join(_changed(c)), 80),
+        ]
+        for c in page.items
+    ]
+    table(["change", "action", "at", "by", "reason", "what"], rows)
+    more(page.cursor)
+
+
+def _changed(change: RecordChange) -> list[str]:
+    if change.before is None or change.after is None:
+        return []
+    return [
+        f"{field}: {printable(str(change.before.get(field)))} -> {printable(str(value))}"
+        for field, value in change.after.items()
+        if change.before.get(field) != value
+    ]
+
+
 @app.command("remove")
-def remove(table_id: TableId, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
-    """Forget a table that no active rule needs. Its run log stays."""
+def remove(
+    table_id: TableId,
+    why: Why = "no longer looked after",
+    by: By = o.REQUESTER,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """Forget a table that no active rule needs. Its run log and its history stay."""
 
     async def work(program: App) -> None:
-        await program.validations.remove_table(tenant, table_id)
+        await program.validations.remove_table(tenant, table_id, actor=person(by, ()), reason=why)
 
     with_app(work, home=home)
     say(f"table {table_id} is forgotten")

@@ -8,12 +8,15 @@ import typer
 
 from remit.cli import options as o
 from remit.cli.console import document, more, paint, say, show, table
-from remit.cli.session import with_app
+from remit.cli.definitions import By, Why
+from remit.cli.session import person, with_app
+from remit.cli.tables import print_changes
 from remit.cli.text import brief, clean, printable
 
 if TYPE_CHECKING:
     from remit.bootstrap import App
     from remit.core.validation import ValidationType
+    from remit.engine.trail import RecordChanges
     from remit.engine.validation_types import ValidationTypePage
 
 app = typer.Typer(
@@ -98,12 +101,35 @@ def _kind(root: dict[str, Any], schema: Any, depth: int = 8) -> str:
     return str(schema.get("format") or (" | ".join(word) if isinstance(word, list) else word))
 
 
+@app.command("history")
+def history(
+    name: TypeName,
+    limit: o.Limit = 20,
+    cursor: o.Cursor = "",
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """List who changed a type of the tenant's own, when, why, and what; newest first."""
+
+    async def work(program: App) -> RecordChanges:
+        return await program.validation_types.changes(tenant, name, limit=limit, cursor=cursor or None)
+
+    print_changes(with_app(work, home=home), as_json)
+
+
 @app.command("remove")
-def remove(name: TypeName, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
+def remove(
+    name: TypeName,
+    why: Why = "no longer used",
+    by: By = o.REQUESTER,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
     """Forget a type of the tenant's own that no active rule is of."""
 
     async def work(program: App) -> None:
-        await program.validations.remove_type(tenant, name)
+        await program.validations.remove_type(tenant, name, actor=person(by, ()), reason=why)
 
     with_app(work, home=home)
     say(f"validation type {name} is forgotten")

@@ -77,10 +77,8 @@ def list_(
         raise InputError(f"`{status_}` is no status of a rule", code="E546", help="active, archived or draft")
 
     async def work(program: App) -> None:
-        from remit.engine.validations import ValidationPage
-
         if due:
-            page = ValidationPage(await program.validations.due(tenant, due))
+            page = await program.validations.due(tenant, due, limit=limit, cursor=cursor or None)
         else:
             page = await program.validations.list(
                 tenant, table_id=table_id, status=status_, limit=limit, cursor=cursor or None

@@ -7,16 +7,18 @@ each other. A second time changes nothing, so an application that was cut off is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from remit.core.codec import canonical
+from remit.core.codec import canonical, digest_of, plain
+from remit.core.definition import MAIN, Alias, Head, check_alias
 from remit.core.errors import ConflictError, InputError, NotFoundError, RemitError
 from remit.core.task import Actor
+from remit.engine.editing import Editors
 from remit.engine.registry import Registry
 
 FILES = "files"
@@ -25,12 +27,42 @@ FILES = "files"
 WHY = "applied from files"
 PAGE = 200
 
-Verdict = Literal["create", "edit", "enable", "disable", "archive", "unchanged"]
+Verdict = Literal["create", "edit", "enable", "disable", "alias", "archive", "unchanged"]
 Key = tuple[str, str]
+Bodies = list[dict[str, Any]]
+
+
+class CanaryBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of the version that so many in a hundred get."""
+
+    spec: dict[str, Any]
+    percent: Annotated[int, Meta(ge=1, le=100)]
+
+
+class AliasBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What an alias stands for, by the body of the version, since numbers differ from store to store.
+
+    Without a `spec` it is the active version.
+    """
+
+    spec: dict[str, Any] | None = None
+    canary: CanaryBody | None = None
+
+    @property
+    def bodies(self) -> Bodies:
+        """The bodies that it names."""
+        canary = [] if self.canary is None else [self.canary.spec]
+        return canary if self.spec is None else [self.spec, *canary]
+
+
+Aliases = dict[str, AliasBody]
 
 
 class Document(Struct, frozen=True):
-    """One thing as a file says it. `enabled` None leaves the switch as it is; `where` is the file and line, for errors."""
+    """One thing as a file says it; `where` is the file and line, for errors.
+
+    `enabled` None leaves the switch as it is, and `aliases` None the aliases; else those are all that there are.
+    """
 
     kind: str
     name: str
@@ -39,6 +71,7 @@ class Document(Struct, frozen=True):
     reason: str = ""
     enabled: bool | None = None
     where: str = ""
+    aliases: Aliases | None = None
 
     @property
     def key(self) -> Key:
@@ -53,10 +86,13 @@ class Standing(Struct, frozen=True):
     enabled: bool = True
     version: int = 0
     comment: str = ""
+    aliases: Aliases = {}
 
 
 class Step(Struct, frozen=True):
-    """What applying one document does, or did. `old` and `new` are the bodies; a side that is absent is None."""
+    """What applying one document does, or did. `old` and `new` are the bodies, or the aliases where only those change;
+    a side that is absent is None.
+    """
 
     kind: str
     name: str
@@ -108,7 +144,8 @@ class Planned(Struct, frozen=True):
 class Applying:
     """Applies documents, and says what is there as documents. `appliers` stand in the order in which kinds need each other."""
 
-    def __init__(self, appliers: Iterable[Applier]) -> None:
+    def __init__(self, appliers: Iterable[Applier], editors: Editors) -> None:
+        self._editors = editors
         self._appliers = {applier.kind: applier for applier in appliers}
 
     @property
@@ -129,7 +166,13 @@ class Applying:
     async def carry_out(
         self, tenant_id: str, planned: Sequence[Planned], *, actor: Actor, why: str = ""
     ) -> list[Step]:
-        """Take the steps; one that fails ends it, and what was done before stays. Raises ConflictError, InputError."""
+        """Take the steps; one that fails ends it, and what was done before stays. Raises ConflictError, InputError.
+
+        Raises DeniedError before the first one, unless policy lets the actor take them all.
+        """
+        for p in planned:
+            if p.step.verdict != "unchanged":
+                self._editors.check(tenant_id, actor, p.step.kind, p.step.name, p.step.verdict)
         for p in planned:
             applier = self._appliers[p.step.kind]
             await self._unmoved(tenant_id, p)
@@ -174,7 +217,16 @@ class Applying:
                 now = await applier.current(tenant_id, name)
                 if now is not None:
                     switch = None if now.enabled else False
-                    found.append(Document(kind, name, now.spec, comment=now.comment, enabled=switch))
+                    found.append(
+                        Document(
+                            kind,
+                            name,
+                            now.spec,
+                            comment=now.comment,
+                            enabled=switch,
+                            aliases=now.aliases or None,
+                        )
+                    )
         return found
 
     def _applier(self, kind: str) -> Applier:
@@ -196,7 +248,7 @@ class Applying:
                 continue
             seen[document.key] = document.where
             try:
-                checked[document.key] = self._applier(document.kind).check(tenant_id, document)
+                checked[document.key] = self._checked(tenant_id, document)
             except RemitError as error:
                 problems.append(
                     f"{document.where}: {error.message}" + (f" ({error.help})" if error.help else "")
@@ -206,6 +258,16 @@ class Applying:
         if problems:
             raise InputError("\n".join(problems), code="E518", help="correct these; nothing was applied")
         return list(checked.values())
+
+    def _checked(self, tenant_id: str, document: Document) -> Document:
+        applier = self._applier(document.kind)
+        if document.aliases is not None and not isinstance(applier, RegistryApplier):
+            raise InputError(
+                f"{document.kind} `{document.name}` has no versions, and so no `aliases`",
+                code="E525",
+                help="leave them out",
+            )
+        return applier.check(tenant_id, document)
 
     async def _dangling(self, tenant_id: str, document: Document, given: Mapping[Key, Document]) -> list[str]:
         """What a document refers to that is neither given with it nor there already, and what else does not fit."""
@@ -237,9 +299,11 @@ class Applying:
 
     async def _planned(self, tenant_id: str, document: Document) -> Planned:
         now = await self._appliers[document.kind].current(tenant_id, document.name)
-        old = None if now is None else now.spec
-        step = Step(*document.key, _verdict(document, now), old, document.spec, document.where)
-        return Planned(step, document, now)
+        verdict = _verdict(document, now)
+        old, new = (None if now is None else now.spec), document.spec
+        if verdict == "alias" and now is not None:
+            old, new = _shown(now.aliases), _shown(document.aliases or {})
+        return Planned(Step(*document.key, verdict, old, new, document.where), document, now)
 
     async def _surplus(self, tenant_id: str, documents: Sequence[Document]) -> list[Planned]:
         """What was applied from files, is of the kinds given, and is in them no more; dependants first."""
@@ -269,8 +333,25 @@ class RegistryApplier:
 
     def check(self, tenant_id: str, document: Document) -> Document:
         """The document with its body as the kind keeps it. Raises InputError for a name or a body that does not fit."""
-        body = self._registry.check(tenant_id, document.kind, document.name, document.spec)
-        return replace(document, spec=body)
+
+        def checked(body: dict[str, Any]) -> dict[str, Any]:
+            return self._registry.check(tenant_id, document.kind, document.name, body)
+
+        body = checked(document.spec)
+        aliases = document.aliases
+        if aliases is not None:
+            for name in aliases:
+                check_alias(name)
+            aliases = {name: _tidy(alias, body, checked) for name, alias in sorted(aliases.items())}
+            if aliases.get(MAIN) == AliasBody():
+                del aliases[MAIN]
+            if MAIN in aliases and aliases[MAIN].spec is not None:
+                raise InputError(
+                    f"alias `{MAIN}` of {document.kind} `{document.name}` stands for the document's own `spec`",
+                    code="E526",
+                    help="give it a `canary` only",
+                )
+        return replace(document, spec=body, aliases=aliases)
 
     async def mistakes(self, tenant_id: str, document: Document, given: Mapping[Key, Document]) -> list[str]:
         """Nothing more: `verify` of the kind has the last word when it is written."""
@@ -278,7 +359,9 @@ class RegistryApplier:
 
     def references(self, document: Document) -> list[Key]:
         """What the kind says that a body refers to."""
-        return self._registry.kind(self._kind).references(document.spec)
+        kind = self._registry.kind(self._kind)
+        bodies = [body for alias in (document.aliases or {}).values() for body in alias.bodies]
+        return list(dict.fromkeys(r for body in (document.spec, *bodies) for r in kind.references(body)))
 
     async def current(self, tenant_id: str, name: str) -> Standing | None:
         """The active version."""
@@ -286,14 +369,23 @@ class RegistryApplier:
         if head is None or not head.active.version:
             return None
         made = await self._registry.get(tenant_id, self._kind, name, head.active.version)
-        return Standing(made.body, head.enabled, made.version, made.comment)
+        return Standing(made.body, head.enabled, made.version, made.comment, await self._aliases(head))
 
     async def write(
         self, tenant_id: str, document: Document, now: Standing | None, *, actor: Actor, why: str
     ) -> None:
-        """A new version; for a mere switch no version."""
+        """A new version, for a mere switch no version; then the aliases, of which each is a change of its own."""
+        await self._body(tenant_id, document, now, actor=actor, why=why)
+        if document.aliases is not None:
+            await self._set_aliases(tenant_id, document.name, document.aliases, actor=actor, why=why)
+
+    async def _body(
+        self, tenant_id: str, document: Document, now: Standing | None, *, actor: Actor, why: str
+    ) -> None:
         registry, at = self._registry, (tenant_id, document.kind, document.name)
         if now is not None and _equal(document.spec, now.spec):
+            if document.enabled in (None, now.enabled):
+                return
             switch = registry.enable if document.enabled else registry.disable
             await switch(*at, actor=actor, reason=why)
         elif await registry.head(*at) is None:
@@ -319,6 +411,59 @@ class RegistryApplier:
                 expect_version=now.version if now else 0,
             )
 
+    async def _aliases(self, head: Head) -> Aliases:
+        """The aliases of a definition, and the canary of its active version, by their bodies."""
+        found: Aliases = {}
+        for name, alias in sorted({**head.aliases, MAIN: head.active}.items()):
+            own = None if alias.version == head.active.version else await self._body_of(head, alias.version)
+            canary = None
+            if alias.canary:
+                canary = CanaryBody(await self._body_of(head, alias.canary), alias.canary_percent)
+            if name != MAIN or canary is not None:
+                found[name] = AliasBody(own, canary)
+        return found
+
+    async def _body_of(self, head: Head, version: int) -> dict[str, Any]:
+        return (await self._registry.get(head.tenant_id, head.kind, head.name, version)).body
+
+    async def _set_aliases(
+        self, tenant_id: str, name: str, wanted: Aliases, *, actor: Actor, why: str
+    ) -> None:
+        """Let the aliases stand for the versions that have these bodies, and take the others away."""
+        registry, at = self._registry, (tenant_id, self._kind, name)
+        who: dict[str, Any] = {"actor": actor, "reason": why}
+        for alias, body in wanted.items():
+            version = await self._version(at, body.spec, who)
+            canary = (0, 0)
+            if body.canary is not None:
+                canary = (await self._version(at, body.canary.spec, who), body.canary.percent)
+            head = await registry.head(*at)
+            if head is not None and head.alias(alias) != Alias(version, *canary):
+                await registry.set_alias(*at, alias, version, canary=canary, **who)
+        head = await registry.head(*at)
+        assert head is not None, "it was just written"
+        for alias in head.aliases:
+            if alias not in wanted:
+                await registry.set_alias(*at, alias, 0, **who)
+        if head.active.canary and MAIN not in wanted:
+            await registry.set_alias(*at, MAIN, head.active.version, **who)
+
+    async def _version(
+        self, at: tuple[str, str, str], body: dict[str, Any] | None, who: dict[str, Any]
+    ) -> int:
+        """The newest version with this body, the active one for None; a new draft when no version has it."""
+        if body is None:
+            return (await self._registry.get(*at)).version
+        wanted, cursor = digest_of(body), None
+        while True:
+            page = await self._registry.history(*at, limit=PAGE, cursor=cursor)
+            for made in page.items:
+                if made.digest == wanted:
+                    return made.version
+            cursor = page.cursor
+            if cursor is None:
+                return (await self._registry.draft(*at, body, **who)).version
+
     async def remove(self, tenant_id: str, name: str, *, actor: Actor, why: str) -> None:
         """Archive it."""
         await self._registry.archive(tenant_id, self._kind, name, actor=actor, reason=why)
@@ -342,9 +487,24 @@ def _verdict(document: Document, now: Standing | None) -> Verdict:
         return "create"
     if not _equal(document.spec, now.spec):
         return "edit"
-    if document.enabled is None or document.enabled is now.enabled:
-        return "unchanged"
-    return "enable" if document.enabled else "disable"
+    if document.enabled is not None and document.enabled is not now.enabled:
+        return "enable" if document.enabled else "disable"
+    if document.aliases is not None and not _equal(document.aliases, now.aliases):
+        return "alias"
+    return "unchanged"
+
+
+def _tidy(
+    alias: AliasBody, active: dict[str, Any], checked: Callable[[dict[str, Any]], dict[str, Any]]
+) -> AliasBody:
+    """The alias with its bodies as the kind keeps them; one that stands for the active version says no more."""
+    own = None if alias.spec is None else checked(alias.spec)
+    canary = alias.canary and replace(alias.canary, spec=checked(alias.canary.spec))
+    return AliasBody(None if own is not None and _equal(own, active) else own, canary)
+
+
+def _shown(aliases: Aliases) -> dict[str, Any]:
+    return {"aliases": plain(aliases)}
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -16,11 +16,22 @@ from msgspec.structs import replace
 
 from remit.core import definition as df
 from remit.core.codec import canonical, plain
-from remit.core.definition import MAIN, Alias, Change, Definition, Difference, Head, Who, definition_id
+from remit.core.definition import (
+    MAIN,
+    Action,
+    Alias,
+    Change,
+    Definition,
+    Difference,
+    Head,
+    Who,
+    definition_id,
+)
 from remit.core.errors import ConditionError, ConflictError, InputError, NotFoundError
 from remit.core.redaction import Redactor
 from remit.core.task import Actor
 from remit.engine import versions
+from remit.engine.editing import Editors
 from remit.engine.versions import CHANGES, HEADS, Kind
 from remit.ports.blobs import Blobs
 from remit.ports.clock import Clock
@@ -52,17 +63,27 @@ class Changes(Struct, frozen=True):
 
 
 class Registry:
-    """The definitions of all tenants; every verb names its tenant, and every change its actor and reason."""
+    """The definitions of all tenants; every verb names its tenant, and every change its actor and reason.
+
+    Every change raises DeniedError when policy does not let its actor make it.
+    """
 
     def __init__(
-        self, store: Records, blobs: Blobs, clock: Clock, kinds: Iterable[Kind], redactor: Redactor
+        self,
+        store: Records,
+        blobs: Blobs,
+        clock: Clock,
+        kinds: Iterable[Kind],
+        redactor: Redactor,
+        editors: Editors,
     ) -> None:
-        """`redactor` knows the secrets that no definition may hold."""
+        """`redactor` knows the secrets that no definition may hold; `editors` says who may change which."""
         self._store = store
         self._blobs = blobs
         self._clock = clock
         self._kinds = {kind.name: kind for kind in kinds}
         self._redactor = redactor
+        self._editors = editors
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -100,8 +121,8 @@ class Registry:
         source: str = "",
     ) -> Definition:
         """Write a new definition: version 1, active. Raises InputError, and ConflictError when there is one."""
+        who = self._who(tenant_id, kind, name, "create", actor, reason)
         made = await self._checked(tenant_id, kind, name, body)
-        who = self._who(actor, reason)
         if await self.head(tenant_id, kind, name) is not None:
             raise await self._lost(tenant_id, kind, name, 1)
         after = df.created(tenant_id, kind, name, who, source=source, enabled=enabled)
@@ -125,20 +146,20 @@ class Registry:
 
         `expect_version` is the active version that was edited (0: none). Raises ConflictError when another is active by now.
         """
+        who = self._who(tenant_id, kind, name, "edit", actor, reason)
         made = await self._checked(tenant_id, kind, name, body)
         head = await self._found(tenant_id, kind, name, expect_version)
-        after = df.edited(head, self._who(actor, reason), source=source, enabled=enabled)
+        after = df.edited(head, who, source=source, enabled=enabled)
         return await self._write(head, after, made, comment)
 
     async def draft(
         self, tenant_id: str, kind: str, name: str, body: Any, *, actor: Actor, reason: str, comment: str = ""
     ) -> Definition:
         """Write the next version, or the first, without making it active. Raises InputError."""
+        who = self._who(tenant_id, kind, name, "draft", actor, reason)
         made = await self._checked(tenant_id, kind, name, body)
         head = await self.head(tenant_id, kind, name)
-        return await self._write(
-            head, df.drafted(head, tenant_id, kind, name, self._who(actor, reason)), made, comment
-        )
+        return await self._write(head, df.drafted(head, tenant_id, kind, name, who), made, comment)
 
     async def promote(
         self,
@@ -152,10 +173,11 @@ class Registry:
         expect_version: int | None = None,
     ) -> Definition:
         """Make a draft the active version. Raises NotFoundError, InputError for no draft, ConflictError."""
+        who = self._who(tenant_id, kind, name, "promote", actor, reason)
         head = await self._found(tenant_id, kind, name, expect_version)
         known = await self.get(tenant_id, kind, name, version)
         await self.kind(kind).verify(tenant_id, known.body)
-        return await self._write(head, df.promoted(head, version, known.status, self._who(actor, reason)))
+        return await self._write(head, df.promoted(head, version, known.status, who))
 
     async def rollback(
         self,
@@ -169,10 +191,11 @@ class Registry:
         expect_version: int | None = None,
     ) -> Definition:
         """Make an archived version active again. Raises NotFoundError, InputError for any other, ConflictError."""
+        who = self._who(tenant_id, kind, name, "rollback", actor, reason)
         head = await self._found(tenant_id, kind, name, expect_version)
         known = await self.get(tenant_id, kind, name, version)
         await self.kind(kind).verify(tenant_id, known.body)
-        return await self._write(head, df.rolled_back(head, version, known.status, self._who(actor, reason)))
+        return await self._write(head, df.rolled_back(head, version, known.status, who))
 
     async def archive(
         self,
@@ -185,16 +208,21 @@ class Registry:
         expect_version: int | None = None,
     ) -> Definition:
         """Leave nothing active; every version is kept for ever. Raises NotFoundError, ConflictError."""
+        who = self._who(tenant_id, kind, name, "archive", actor, reason)
         head = await self._found(tenant_id, kind, name, expect_version)
-        return await self._write(head, df.archived(head, self._who(actor, reason)))
+        return await self._write(head, df.archived(head, who))
 
     async def enable(self, tenant_id: str, kind: str, name: str, *, actor: Actor, reason: str) -> Definition:
         """Switch a definition on. Raises NotFoundError, ConflictError."""
-        return await self._switch(tenant_id, kind, name, True, self._who(actor, reason))
+        return await self._switch(
+            tenant_id, kind, name, True, self._who(tenant_id, kind, name, "enable", actor, reason)
+        )
 
     async def disable(self, tenant_id: str, kind: str, name: str, *, actor: Actor, reason: str) -> Definition:
         """Switch a definition off; its active version stays what it is. Raises NotFoundError, ConflictError."""
-        return await self._switch(tenant_id, kind, name, False, self._who(actor, reason))
+        return await self._switch(
+            tenant_id, kind, name, False, self._who(tenant_id, kind, name, "disable", actor, reason)
+        )
 
     async def set_alias(
         self,
@@ -212,8 +240,9 @@ class Registry:
 
         `active` takes a canary only: its version moves by edit, promote and rollback. Raises InputError, NotFoundError.
         """
+        who = self._who(tenant_id, kind, name, "alias", actor, reason)
         head = await self._found(tenant_id, kind, name)
-        after = df.aliased(head, alias, Alias(version, *canary), self._who(actor, reason))
+        after = df.aliased(head, alias, Alias(version, *canary), who)
         await self._write(head, after)
         return after
 
@@ -338,7 +367,11 @@ class Registry:
                 help="take it out; name secrets as `${secret:NAME}` or read them in a tool",
             )
 
-    def _who(self, actor: Actor, reason: str) -> Who:
+    def _who(self, tenant_id: str, kind: str, name: str, change: Action, actor: Actor, reason: str) -> Who:
+        """Who makes a change, if policy lets them. Raises DeniedError, InputError."""
+        self.kind(kind)
+        df.check_names(tenant_id, kind, name)
+        self._editors.check(tenant_id, actor, kind, name, change)
         if not reason.strip():
             raise InputError(
                 "a change needs a reason, and none was given", code="E517", help="say why, e.g. `--why TEXT`"

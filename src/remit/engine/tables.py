@@ -16,11 +16,13 @@ from remit.core.codec import convert, plain
 from remit.core.errors import ConditionError, ConflictError, InputError, NotFoundError
 from remit.core.naming import check_id, own_id, stored_id
 from remit.core.redaction import Redactor
+from remit.core.task import Actor
 from remit.core.validation import Table
+from remit.engine.trail import RecordChanges, Trail
 from remit.ports.clock import Clock
 from remit.ports.store import ABSENT, Collection, Delete, Index, Put, Records, Write
 
-TABLES = "table_registry"
+TABLE, TABLES = "table", "table_registry"
 
 COLLECTION = Collection(
     TABLES,
@@ -72,16 +74,19 @@ class Tables:
     """The registered tables of all tenants; every question names its tenant."""
 
     def __init__(
-        self, store: Records, clock: Clock, schedule_writes: ScheduleWrites, redactor: Redactor
+        self, store: Records, clock: Clock, schedule_writes: ScheduleWrites, redactor: Redactor, trail: Trail
     ) -> None:
-        """`redactor` knows the secrets that no table may hold."""
+        """`redactor` knows the secrets that no table may hold; `trail` keeps who changed which."""
         self._store = store
         self._clock = clock
         self._redactor = redactor
         self._schedule_writes = schedule_writes
+        self._trail = trail
 
-    async def put(self, tenant_id: str, table: Table, *, applied_from: str | None = None) -> bool:
-        """Register a table, or change it; False when it is so already. Raises InputError with every mistake.
+    async def put(
+        self, tenant_id: str, table: Table, *, actor: Actor, reason: str, applied_from: str | None = None
+    ) -> bool:
+        """Register a table, or change it; False when it is so already. Raises InputError with every mistake, DeniedError.
 
         `applied_from` says by what it is kept up to date, which pruning goes by; None leaves that as it is.
         """
@@ -97,16 +102,15 @@ class Tables:
             )
             if made == item:
                 return False
+            writes = [Put(TABLES, made, item or ABSENT), *await self._scheduled(tenant_id, wanted)]
+            if wanted != known:
+                writes.append(await self._recorded(tenant_id, known, wanted, actor, reason))
             try:
-                await self._store.transact(
-                    [Put(TABLES, made, item or ABSENT), *await self._scheduled(tenant_id, wanted)]
-                )
+                await self._store.transact(writes)
             except ConditionError:
                 continue
-            return True
-        raise ConflictError(
-            f"table `{table.table_id}` is being changed by somebody else", code="E531", help="try again"
-        )
+            return wanted != known
+        raise _busy(table.table_id)
 
     async def get(self, tenant_id: str, table_id: str) -> Table:
         """A table. Raises NotFoundError."""
@@ -159,24 +163,52 @@ class Tables:
             if cursor is None:
                 return found
 
-    async def scheduled(self, tenant_id: str, expression: str) -> Several:
-        """The active tables whose own schedule this is."""
-        found: Several = []
-        cursor: str | None = None
-        while True:
-            page = await self._store.query(
-                TABLES, "by_schedule", (due_key(tenant_id, expression),), limit=PAGE, cursor=cursor
-            )
-            # A schedule may hold a `/`, and so might a tenant's name: the key alone does not tell them apart.
-            found += [_table(tenant_id, item) for item in page.items if item["tenant_id"] == tenant_id]
-            cursor = page.cursor
-            if cursor is None:
-                return found
+    async def scheduled(
+        self, tenant_id: str, expression: str, *, cursor: str | None = None
+    ) -> tuple[Table | None, str | None]:
+        """The next active table whose own schedule this is, and where the one after it is found (None: there is none)."""
+        page = await self._store.query(
+            TABLES, "by_schedule", (due_key(tenant_id, expression),), limit=1, cursor=cursor
+        )
+        # A schedule may hold a `/`, and so might a tenant's name: the key alone does not tell them apart.
+        own = [_table(tenant_id, item) for item in page.items if item["tenant_id"] == tenant_id]
+        return own[0] if own else None, page.cursor
 
-    async def remove(self, tenant_id: str, table_id: str) -> None:
-        """Forget a table; its run log stays. Whoever removes it has seen to it that no rule needs it. Raises NotFoundError."""
-        await self.get(tenant_id, table_id)
-        await self._store.transact([Delete(TABLES, (stored_id(tenant_id, table_id),))])
+    async def remove(self, tenant_id: str, table_id: str, *, actor: Actor, reason: str) -> None:
+        """Forget a table; its run log and its changes stay. Whoever removes it has seen to it that no rule needs it.
+
+        Raises NotFoundError, DeniedError, and ConflictError when it is being changed.
+        """
+        known = await self.get(tenant_id, table_id)
+        change = await self._recorded(tenant_id, known, None, actor, reason)
+        try:
+            await self._store.transact([Delete(TABLES, (stored_id(tenant_id, table_id),)), change])
+        except ConditionError as error:
+            raise _busy(table_id) from error
+
+    async def changes(
+        self, tenant_id: str, table_id: str, *, limit: int = 50, cursor: str | None = None
+    ) -> RecordChanges:
+        """Who changed a table, when and why, newest first, also of one that was removed. Raises NotFoundError."""
+        page = await self._trail.changes(tenant_id, TABLE, table_id, limit=limit, cursor=cursor)
+        if not page.items and not cursor:
+            await self.get(tenant_id, table_id)
+        return page
+
+    async def _recorded(
+        self, tenant_id: str, before: Table | None, after: Table | None, actor: Actor, reason: str
+    ) -> Put:
+        table = after or before
+        assert table is not None, "a change is of something"
+        return await self._trail.record(
+            tenant_id,
+            TABLE,
+            table.table_id,
+            actor=actor,
+            reason=reason,
+            before=None if before is None else plain(before),
+            after=None if after is None else plain(after),
+        )
 
     def _no_secret(self, table: Table) -> None:
         given = plain(table)
@@ -191,6 +223,12 @@ class Tables:
         if not table.active or not table.schedule:
             return []
         return await self._schedule_writes(tenant_id, table.table_id, table.schedule)
+
+
+def _busy(table_id: str) -> ConflictError:
+    return ConflictError(
+        f"table `{table_id}` is being changed by somebody else", code="E531", help="try again"
+    )
 
 
 def described(spec: Mapping[str, Any]) -> Table:

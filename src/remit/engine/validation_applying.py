@@ -13,11 +13,9 @@ from remit.core.task import Actor
 from remit.core.validation import Table, ValidationType
 from remit.engine.applying import FILES, Document, Key, RegistryApplier, Standing
 from remit.engine.registry import Registry
-from remit.engine.tables import Tables, check_table, described, tidy
-from remit.engine.validation_types import ValidationTypes
+from remit.engine.tables import TABLE, Tables, check_table, described, tidy
+from remit.engine.validation_types import TYPE, ValidationTypes
 from remit.engine.validations import KIND, Rule, ValidationKind, Validations
-
-TABLE, TYPE = "table", "validation_type"
 
 
 class TableApplier:
@@ -52,11 +50,11 @@ class TableApplier:
         self, tenant_id: str, document: Document, now: Standing | None, *, actor: Actor, why: str
     ) -> None:
         """Register or change it."""
-        await self._tables.put(tenant_id, _table(document), applied_from=FILES)
+        await self._tables.put(tenant_id, _table(document), actor=actor, reason=why, applied_from=FILES)
 
     async def remove(self, tenant_id: str, name: str, *, actor: Actor, why: str) -> None:
         """Forget it. Raises ConflictError while an active rule needs it."""
-        await self._validations.remove_table(tenant_id, name)
+        await self._validations.remove_table(tenant_id, name, actor=actor, reason=why)
 
     async def names(self, tenant_id: str, *, from_files: bool) -> list[str]:
         """Tables by id, inactive ones too."""
@@ -95,11 +93,11 @@ class TypeApplier:
         self, tenant_id: str, document: Document, now: Standing | None, *, actor: Actor, why: str
     ) -> None:
         """Write or change it. Raises InputError for a built-in one."""
-        await self._types.put(tenant_id, _type(document), applied_from=FILES)
+        await self._types.put(tenant_id, _type(document), actor=actor, reason=why, applied_from=FILES)
 
     async def remove(self, tenant_id: str, name: str, *, actor: Actor, why: str) -> None:
         """Forget it. Raises ConflictError while an active rule is of it."""
-        await self._validations.remove_type(tenant_id, name)
+        await self._validations.remove_type(tenant_id, name, actor=actor, reason=why)
 
     async def names(self, tenant_id: str, *, from_files: bool) -> list[str]:
         """The tenant's own types; the built-in ones come with the program."""

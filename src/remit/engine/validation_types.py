@@ -8,14 +8,16 @@ from typing import Any
 from msgspec import Struct
 
 from remit.core.codec import convert, plain
-from remit.core.errors import ConfigError, InputError, NotFoundError
+from remit.core.errors import ConditionError, ConfigError, ConflictError, InputError, NotFoundError
 from remit.core.naming import check_id, own_id, stored_id
 from remit.core.redaction import Redactor
+from remit.core.task import Actor
 from remit.core.validation import ValidationType
 from remit.engine.schemas import Validator, check_schema
-from remit.ports.store import Collection, Delete, Index, Put, Records
+from remit.engine.trail import RecordChanges, Trail
+from remit.ports.store import ABSENT, Collection, Delete, Index, Put, Records, Write
 
-TYPES = "validation_types"
+TYPE, TYPES = "validation_type", "validation_types"
 
 COLLECTION = Collection(TYPES, ("validation_type",), (Index("by_tenant", ("tenant_id", "validation_type")),))
 
@@ -27,6 +29,7 @@ APPLIED = "applied_from"
 _DEPTH = 32
 
 Names = list[str]
+Writes = list[Write]
 
 
 class ValidationTypePage(Struct, frozen=True):
@@ -45,15 +48,17 @@ class ValidationTypes:
         built_in: Mapping[str, ValidationType],
         agents: Mapping[str, Any],
         redactor: Redactor,
+        trail: Trail,
     ) -> None:
         """`agents` are those that exist here, by name: a type names the one that runs it.
 
-        `redactor` knows the secrets that no type may hold.
+        `redactor` knows the secrets that no type may hold; `trail` keeps who changed which.
         """
         self._store = store
         self._redactor = redactor
         self._built_in = built_in
         self._agents = agents
+        self._trail = trail
 
     async def get(self, tenant_id: str, name: str) -> ValidationType:
         """A type. Raises NotFoundError that lists the built-in ones."""
@@ -80,8 +85,16 @@ class ValidationTypes:
         built_in = [] if cursor else [self._built_in[name] for name in sorted(self._built_in)]
         return ValidationTypePage([*built_in, *(_type(tenant_id, i) for i in page.items)], page.cursor)
 
-    async def put(self, tenant_id: str, given: ValidationType, *, applied_from: str | None = None) -> bool:
-        """Write a type, or change it; False when it is so already. Raises InputError.
+    async def put(
+        self,
+        tenant_id: str,
+        given: ValidationType,
+        *,
+        actor: Actor,
+        reason: str,
+        applied_from: str | None = None,
+    ) -> bool:
+        """Write a type, or change it; False when it is so already. Raises InputError, DeniedError, ConflictError.
 
         `applied_from` says by what it is kept up to date, which pruning goes by; None leaves that as it is.
         """
@@ -95,12 +108,18 @@ class ValidationTypes:
                 code="E533",
                 help="give yours another name",
             )
-        item = await self._store.get(TYPES, (stored_id(tenant_id, given.validation_type),)) or {}
-        made = _item(tenant_id, given, item.get(APPLIED, "") if applied_from is None else applied_from)
+        item = await self._store.get(TYPES, (stored_id(tenant_id, given.validation_type),))
+        known = None if item is None else _type(tenant_id, item)
+        made = _item(
+            tenant_id, given, (item or {}).get(APPLIED, "") if applied_from is None else applied_from
+        )
         if made == item:
             return False
-        await self._store.transact([Put(TYPES, made)])
-        return True
+        writes: Writes = [Put(TYPES, made, item or ABSENT)]
+        if known != given:
+            writes.append(await self._recorded(tenant_id, known, given, actor, reason))
+        await self._transact(given.validation_type, writes)
+        return known != given
 
     async def names(self, tenant_id: str, *, applied_from: str = "") -> Names:
         """A tenant's own types, or those of them that are kept up to date by `applied_from`."""
@@ -123,10 +142,51 @@ class ValidationTypes:
             raise InputError(f"validation type `{name}` is built in and cannot be removed", code="E533")
         return await self.get(tenant_id, name)
 
-    async def remove(self, tenant_id: str, name: str) -> None:
-        """Forget a tenant's own type. Whoever removes it has seen to it that no rule needs it. Raises as `own`."""
-        await self.own(tenant_id, name)
-        await self._store.transact([Delete(TYPES, (stored_id(tenant_id, name),))])
+    async def remove(self, tenant_id: str, name: str, *, actor: Actor, reason: str) -> None:
+        """Forget a tenant's own type. Whoever removes it has seen to it that no rule needs it.
+
+        Raises as `own`, DeniedError, and ConflictError when it is being changed.
+        """
+        known = await self.own(tenant_id, name)
+        change = await self._recorded(tenant_id, known, None, actor, reason)
+        await self._transact(name, [Delete(TYPES, (stored_id(tenant_id, name),)), change])
+
+    async def changes(
+        self, tenant_id: str, name: str, *, limit: int = 50, cursor: str | None = None
+    ) -> RecordChanges:
+        """Who changed a tenant's own type, when and why, newest first, also of one that was removed. Raises NotFoundError."""
+        page = await self._trail.changes(tenant_id, TYPE, name, limit=limit, cursor=cursor)
+        if not page.items and not cursor:
+            await self.get(tenant_id, name)
+        return page
+
+    async def _recorded(
+        self,
+        tenant_id: str,
+        before: ValidationType | None,
+        after: ValidationType | None,
+        actor: Actor,
+        reason: str,
+    ) -> Put:
+        kind = after or before
+        assert kind is not None, "a change is of something"
+        return await self._trail.record(
+            tenant_id,
+            TYPE,
+            kind.validation_type,
+            actor=actor,
+            reason=reason,
+            before=None if before is None else plain(before),
+            after=None if after is None else plain(after),
+        )
+
+    async def _transact(self, name: str, writes: Writes) -> None:
+        try:
+            await self._store.transact(writes)
+        except ConditionError as error:
+            raise ConflictError(
+                f"validation type `{name}` is being changed by somebody else", code="E548", help="try again"
+            ) from error
 
     def check(self, given: ValidationType) -> None:
         """Raise InputError unless an agent runs it and its parameters are a JSON Schema of an object."""

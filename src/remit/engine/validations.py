@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -50,6 +50,33 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
 
 Given = Rule | Mapping[str, Any]
 """A rule, or its fields as JSON."""
+
+
+OWN, TABLES = "own", "tables"
+
+
+class _Place(NamedTuple):
+    """Where a list of what is due goes on: among the rules with a schedule of their own, or among a table's.
+
+    `first` is the cursor of the query for the rule or the table, `second` of that for the table's rules.
+    """
+
+    phase: str = OWN
+    first: str = ""
+    second: str = ""
+
+    @property
+    def cursor(self) -> str:
+        """The place as clients send it back."""
+        return ".".join(self)
+
+    @classmethod
+    def read(cls, cursor: str | None) -> _Place:
+        """The place that a cursor says. Raises InputError."""
+        place = cls(*cursor.split(".")) if cursor and cursor.count(".") == 2 else cls()
+        if (cursor and place.cursor != cursor) or place.phase not in (OWN, TABLES):
+            raise InputError("the cursor is not one that a list of what is due returned", code="E549")
+        return place
 
 
 class ValidationPage(Struct, frozen=True):
@@ -351,56 +378,69 @@ class Validations:
         """Where two versions differ. Raises NotFoundError."""
         return tuple(await self._registry.diff(tenant_id, KIND, config_id, a, b))
 
-    async def due(self, tenant_id: str, expression: str) -> Rules:
-        """The rules to run on a schedule: active, enabled, of an active table; on their own schedule or their table's."""
-        own: Rules = []
-        cursor: str | None = None
-        while True:
-            page = await self._store.query(
-                VALIDATIONS, "by_schedule", (due_key(tenant_id, expression),), limit=PAGE, cursor=cursor
-            )
-            # A schedule may hold a `/`, and so might a tenant's name: the key alone does not tell them apart.
-            own += [rule_in(item) for item in page.items if item["tenant_id"] == tenant_id]
-            cursor = page.cursor
-            if cursor is None:
-                break
-        tables: dict[str, Table | None] = {}
-        for rule in own:
-            if rule.table_id not in tables:
-                tables[rule.table_id] = await self._tables.find(tenant_id, rule.table_id)
-        inherited = [
-            rule
-            for table in await self._tables.scheduled(tenant_id, expression)
-            for rule in await self.active(tenant_id, table_id=table.table_id)
-            if rule.enabled and not rule.schedule
-        ]
-        return sorted([*(r for r in own if _is_active(tables[r.table_id])), *inherited], key=_by_id)
+    async def due(
+        self, tenant_id: str, expression: str, *, limit: int = 50, cursor: str | None = None
+    ) -> ValidationPage:
+        """The rules to run on a schedule: active, enabled, of an active table; on their own schedule or their table's.
 
-    async def due_of(self, tenant_id: str, table_id: str, expression: str) -> Rules:
-        """The rules of one table to run on a schedule, as `due` says."""
-        table = await self._tables.find(tenant_id, table_id)
-        if table is None or not table.active:
-            return []
-        rules = await self.active(tenant_id, table_id=table_id)
-        return [r for r in rules if r.enabled and (r.schedule or table.schedule) == tidy(expression)]
+        Those on their own come first, by id, then the others by table and id; a page may hold fewer than `limit`.
+        """
+        place: _Place | None = _Place.read(cursor)
+        found: Rules = []
+        looks = 0
+        while place is not None and len(found) < limit and looks < limit:
+            step = self._due_themselves if place.phase == OWN else self._due_by_table
+            rules, place = await step(tenant_id, expression, place, limit - len(found))
+            found += rules
+            looks += 1
+        return ValidationPage(found, None if place is None else place.cursor)
+
+    async def _due_themselves(
+        self, tenant_id: str, expression: str, at: _Place, limit: int
+    ) -> tuple[Rules, _Place | None]:
+        page = await self._store.query(
+            VALIDATIONS,
+            "by_schedule",
+            (due_key(tenant_id, expression),),
+            limit=limit,
+            cursor=at.first or None,
+        )
+        # A schedule may hold a `/`, and so might a tenant's name: the key alone does not tell them apart.
+        rules = [rule_in(item) for item in page.items if item["tenant_id"] == tenant_id]
+        tables = {name: await self._tables.find(tenant_id, name) for name in {r.table_id for r in rules}}
+        following = _Place(TABLES) if page.cursor is None else _Place(OWN, page.cursor)
+        return [r for r in rules if _is_active(tables[r.table_id])], following
+
+    async def _due_by_table(
+        self, tenant_id: str, expression: str, at: _Place, limit: int
+    ) -> tuple[Rules, _Place | None]:
+        """The rules of the next table on this schedule, as far as they fit."""
+        table, after = await self._tables.scheduled(tenant_id, expression, cursor=at.first or None)
+        following = None if after is None else _Place(TABLES, after)
+        if table is None:
+            return [], following
+        page = await self.list(tenant_id, table_id=table.table_id, limit=limit, cursor=at.second or None)
+        if page.cursor is not None:
+            following = _Place(TABLES, at.first, page.cursor)
+        return [r for r in page.items if r.enabled and not r.schedule], following
 
     # what rules need
 
-    async def remove_table(self, tenant_id: str, table_id: str) -> None:
+    async def remove_table(self, tenant_id: str, table_id: str, *, actor: Actor, reason: str) -> None:
         """Forget a table; its run log stays. Raises NotFoundError, ConflictError while an active rule needs it."""
         await self._tables.get(tenant_id, table_id)
         rules = [r for r in await self.active(tenant_id) if table_id in await self._needed(tenant_id, r)]
         _refuse_needed(f"table `{table_id}`", rules)
-        await self._tables.remove(tenant_id, table_id)
+        await self._tables.remove(tenant_id, table_id, actor=actor, reason=reason)
 
-    async def remove_type(self, tenant_id: str, name: str) -> None:
+    async def remove_type(self, tenant_id: str, name: str, *, actor: Actor, reason: str) -> None:
         """Forget a tenant's own validation type. Raises NotFoundError, InputError, ConflictError while a rule is of it."""
         await self._types.own(tenant_id, name)
         _refuse_needed(
             f"validation type `{name}`",
             [r for r in await self.active(tenant_id) if r.validation_type == name],
         )
-        await self._types.remove(tenant_id, name)
+        await self._types.remove(tenant_id, name, actor=actor, reason=reason)
 
     async def _needed(self, tenant_id: str, rule: TableValidation) -> Names:
         """The tables that a rule is about or names."""

@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from remit.core.codec import plain
 from remit.core.validation import Table
 from remit.engine.tables import TablePage, described
+from remit.engine.trail import RecordChange, RecordChanges
 from remit.server.auth import EDIT, READ, RUN, TheApp, Who
 from remit.server.runs import LINKS as RUN_LINKS
 from remit.server.runs import Submitted
@@ -21,9 +22,13 @@ router = APIRouter(prefix="/api/v1/tables", tags=["tables"])
 
 
 class TableBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """A table without its id. `source` and `format` are taken from the location when they are left out."""
+    """A table without its id. `source` and `format` are taken from the location when they are left out.
+
+    `reason` is for the record.
+    """
 
     location: Annotated[str, Meta(min_length=1, max_length=2000)]
+    reason: Annotated[str, Meta(min_length=1, max_length=2000)]
     source: str | UnsetType = UNSET
     format: str | UnsetType = UNSET
     partition_key: str = ""
@@ -32,16 +37,18 @@ class TableBody(Struct, frozen=True, forbid_unknown_fields=True):
     schedule: str = ""
 
 
-COMPONENTS = (Table, TablePage, TableBody, Validate)
+COMPONENTS = (Table, TablePage, TableBody, Validate, RecordChange, RecordChanges)
 """Types that OpenAPI names."""
 
 _TABLE = {"table_id": "$response.body#/table_id"}
 LINKS = {
     "table": {"operationId": "showTable", "parameters": _TABLE},
     "validate": {"operationId": "validateTable", "parameters": _TABLE},
+    "changes": {"operationId": "tableChanges", "parameters": _TABLE},
     "remove": {"operationId": "removeTable", "parameters": _TABLE},
 }
 
+Why = Annotated[str, Query(min_length=1, max_length=2000, description="The reason, for the record.")]
 Owner = Annotated[str, Query(max_length=200, description="Only tables of this owner; empty for all.")]
 
 
@@ -85,7 +92,9 @@ async def put(table_id: str, request: Request, app: TheApp, who: Who) -> Respons
     """The same table again changes nothing. A location names secrets as `${secret:NAME}` and holds none."""
     asked = await read(request, TableBody, who)
     known = await app.tables.find(who.tenant_id, table_id)
-    await app.tables.put(who.tenant_id, described({**plain(asked), "table_id": table_id}))
+    given = {name: value for name, value in plain(asked).items() if name != "reason"}
+    made = described({**given, "table_id": table_id})
+    await app.tables.put(who.tenant_id, made, actor=who.actor, reason=asked.reason)
     found = await app.tables.get(who.tenant_id, table_id)
     return reply(found) if known else reply(found, 201, {"Location": f"/api/v1/tables/{table_id}"})
 
@@ -94,12 +103,25 @@ async def put(table_id: str, request: Request, app: TheApp, who: Who) -> Respons
     "/{table_id}",
     operation_id="removeTable",
     summary="Forget a table",
-    **operation(EDIT, {204: (None, "It is forgotten; its run log stays.")}, refusals=(404, 409)),
+    **operation(
+        EDIT, {204: (None, "It is forgotten; its run log and its changes stay.")}, refusals=(404, 409)
+    ),
 )
-async def remove(table_id: str, app: TheApp, who: Who) -> Response:
+async def remove(table_id: str, app: TheApp, who: Who, reason: Why) -> Response:
     """Refused while an active rule needs it."""
-    await app.validations.remove_table(who.tenant_id, table_id)
+    await app.validations.remove_table(who.tenant_id, table_id, actor=who.actor, reason=reason)
     return Response(status_code=204)
+
+
+@router.get(
+    "/{table_id}/changes",
+    operation_id="tableChanges",
+    summary="Who changed a table",
+    **operation(READ, {200: (RecordChanges, "A page of audit records, newest first.")}, refusals=(404,)),
+)
+async def changes(table_id: str, app: TheApp, who: Who, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """Who, when, why, and the whole table before and after; also of a table that was forgotten."""
+    return reply(await app.tables.changes(who.tenant_id, table_id, limit=limit, cursor=cursor))
 
 
 @router.post(

@@ -67,7 +67,7 @@ LINKS = {
 
 Status = Annotated[Literal["active", "archived", "draft"], Query(description="Only versions in this status.")]
 Due = Annotated[
-    str, Query(max_length=200, description="Every enabled rule that is due on this schedule, e.g. `daily`.")
+    str, Query(max_length=200, description="The enabled rules that are due on this schedule, e.g. `daily`.")
 ]
 Why = Annotated[str, Query(min_length=1, max_length=2000, description="The reason, for the record.")]
 Expect = Annotated[int | None, Query(ge=0, le=2**31, description="The version that is active now.")]
@@ -88,15 +88,15 @@ async def list_validations(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """The active rules of the tenant or of one table; other versions by `status`; or all that is `due` on a schedule."""
+    """The active rules of the tenant or of one table; other versions by `status`; or what is `due` on a schedule."""
     if not due:
         page = await app.validations.list(
             who.tenant_id, table_id=table_id, status=status, limit=limit, cursor=cursor
         )
         return reply(page)
-    if table_id or status != "active" or cursor:
+    if table_id or status != "active":
         raise InputError("`due` stands alone", code="E545", help="leave the other filters out")
-    return reply(ValidationPage(await app.validations.due(who.tenant_id, due)))
+    return reply(await app.validations.due(who.tenant_id, due, limit=limit, cursor=cursor))
 
 
 @router.post(

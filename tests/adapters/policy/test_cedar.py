@@ -200,9 +200,10 @@ def test_every_question_conforms_to_the_schema(policy: CedarPolicy) -> None:
         facts = {"risk": "L2", "tenant_id": "acme", "tags": ("a", "b")}
         context = {"requester_is_approver": False, "amount": 1, "count": 2}
         for who in (AGENT, Principal("acme", "anna", ("approver", "clerk"))):
-            if action == "approve" and who.agent:
+            if action in ("approve", "edit_definition") and who.agent:
                 continue
-            request = PolicyRequest(who, action, "x", facts, Labels(True, "secret"), {}, context)  # type: ignore[arg-type]
+            named = "agent/x" if action == "edit_definition" else "x"
+            request = PolicyRequest(who, action, named, facts, Labels(True, "secret"), {}, context)  # type: ignore[arg-type]
             asked = question(request, ("approver",))
             assert asked.resource["type"] == type_
             result = is_authorized(

@@ -47,7 +47,9 @@ def parquet(path: Path, select: str) -> Path:
 async def registered(app: App, table_id: str, location: Path | str, **fields: Any) -> None:
     """Register a table."""
     source = fields.pop("source", "file")
-    await app.tables.put("local", Table(table_id, source, str(location), **fields))
+    await app.tables.put(
+        "local", Table(table_id, source, str(location), **fields), actor=Actor("ana"), reason="under test"
+    )
 
 
 async def ruled(app: App, config_id: str, table_id: str, kind: str, **parameters: Any) -> None:

@@ -46,6 +46,7 @@ async def column_hash_match(parameters: ColumnHashMatch, data: Data) -> Outcome:
 
 
 async def _against_table(parameters: ColumnHashMatch, data: Data) -> Outcome:
+    # By two digests, not by `columns_equal`: the run log says what each side hashes to (V6), in whichever engine it is.
     name, tables = parameters.column, [parameters.source_table, data.named(parameters.target_table)]
     columns = await data.all_columns(tables)
     source, target = (pick(c, name, t) for c, t in zip(columns, tables, strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cedarpy import Decision as CedarDecision
 from cedarpy import Entities, PolicySet, is_authorized
@@ -11,11 +11,19 @@ from msgspec.structs import replace
 
 from remit.adapters.policy import wording
 from remit.adapters.policy.checks import check, schema
+from remit.adapters.policy.data import profile_of
 from remit.adapters.policy.question import Question, Unanswerable, key_of, question
 from remit.adapters.policy.recent import Recent
 from remit.core.codec import digest_of
 from remit.core.errors import ConfigError
 from remit.core.policy import Decision, PolicyRequest, Profile, Verdict
+
+_ADDED = 1024
+"""How many profiles that are data are kept ready, at least."""
+
+
+_ADDED = 1024
+"""How many profiles that are data are kept ready, at least."""
 
 
 class _Loaded(NamedTuple):
@@ -38,6 +46,7 @@ class CedarPolicy:
     def __init__(self, profiles: Mapping[str, Profile], *, cache_size: int = 4096) -> None:
         """`cache_size` bounds the remembered decisions. Raises ConfigError E220 for a text that is not valid."""
         self._loaded = {name: _load(name, profile) for name, profile in profiles.items()}
+        self._added: Recent[str, _Loaded] = Recent(_ADDED)
         self._decisions: Recent[bytes, Decision] = Recent(cache_size)
         self._entities: Recent[bytes, Entities] = Recent(cache_size)
 
@@ -67,9 +76,19 @@ class CedarPolicy:
         """Names of the loaded profiles."""
         return tuple(sorted(self._loaded))
 
+    def add(self, name: str, fields: Mapping[str, Any], cedar: str) -> str:
+        """Take in a profile that is data; returns what it is asked by. Raises ConfigError E220 that lists what is wrong."""
+        # The whole digest: what one tenant wrote must never pass for what another did.
+        key = f"{name}@{digest_of([fields, cedar])}"
+        if self._added.get(key) is None:
+            bases = {known: loaded.profile for known, loaded in self._loaded.items()}
+            self._added.put(key, _load(name, profile_of(name, fields, cedar, bases)))
+        return key
+
     def _load_of(self, name: str) -> _Loaded:
         try:
-            return self._loaded[name]
+            added = self._added.get(name)
+            return self._loaded[name] if added is None else added
         except (KeyError, TypeError):
             known = ", ".join(f"`{known}`" for known in self.profiles()) or "none"
             raise ConfigError(

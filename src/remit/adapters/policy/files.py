@@ -5,42 +5,17 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable
-from decimal import Decimal
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-import msgspec
-from msgspec import Meta
 from msgspec.structs import replace
 
 from remit.adapters.policy.cedar import profile_digest
 from remit.adapters.policy.checks import check
+from remit.adapters.policy.fields import FIELDS, LIMITS, check_cost, extended, typed
 from remit.core.errors import ConfigError
 from remit.core.policy import Profile
-
-_Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
-_Count = Annotated[int, Meta(ge=0)]
-_Seconds = Annotated[float, Meta(gt=0)]
-_FIELDS: dict[str, Any] = {
-    "name": _Name,
-    "extends": _Name,
-    "redact": tuple[Literal["secrets", "pii"], ...],
-    "approver_roles": Annotated[tuple[Annotated[str, Meta(min_length=1)], ...], Meta(min_length=1)],
-    "quorum": Annotated[int, Meta(ge=1)],
-    "approval_expires_s": _Seconds,
-    "budget": dict[str, Any],
-}
-_LIMITS: dict[str, Any] = {
-    "max_cost_usd": Decimal,
-    "max_tokens": _Count,
-    "max_model_calls": _Count,
-    "max_tool_calls": _Count,
-    "max_iterations": _Count,
-    "max_wall_s": _Seconds,
-    "max_depth": _Count,
-    "max_children": _Count,
-}
 
 
 class _Draft(NamedTuple):
@@ -76,17 +51,6 @@ def load_profiles(dirs: Iterable[Path | str] = (), *, packaged: bool = True) -> 
     for name in drafts:
         _build(name, drafts, profiles)
     return profiles
-
-
-def profile_problems(fields: dict[str, Any], cedar: str) -> list[str]:
-    """What is wrong with a profile that is data: the fields of its `profile.toml` but the name, and its Cedar text."""
-    problems: list[str] = []
-    toml, text = Path("profile.toml"), Path("policy.cedar")
-    rest = _typed(toml, "", fields, {k: v for k, v in _FIELDS.items() if k != "name"}, problems)
-    limits = _typed(toml, "", rest.get("budget", {}), _LIMITS, problems)
-    _check_cost(toml, "", limits, problems)
-    found, _ = check(cedar)
-    return [*problems, *(f"{text}:{problem.line}: {problem.text}" for problem in found)]
 
 
 def _drafts(dirs: list[Path], problems: list[str]) -> dict[str, _Draft]:
@@ -142,37 +106,10 @@ def _settings(path: Path, problems: list[str]) -> tuple[dict[str, Any], dict[str
         return {}, {}
     if "name" not in data:
         problems.append(f"{path}:1: `name` is missing")
-    fields = _typed(path, text, data, _FIELDS, problems)
-    limits = _typed(path, text, fields.pop("budget", {}), _LIMITS, problems)
-    _check_cost(path, text, limits, problems)
+    fields = typed(path, text, data, FIELDS, problems)
+    limits = typed(path, text, fields.pop("budget", {}), LIMITS, problems)
+    check_cost(path, text, limits, problems)
     return fields, limits
-
-
-def _check_cost(path: Path, text: str, limits: dict[str, Any], problems: list[str]) -> None:
-    cost = limits.get("max_cost_usd")
-    if cost is not None and not (cost.is_finite() and cost >= 0):
-        problems.append(f"{path}:{_line(text, 'max_cost_usd')}: `max_cost_usd` must be zero or more")
-
-
-def _typed(
-    path: Path, text: str, data: dict[str, Any], types: dict[str, Any], problems: list[str]
-) -> dict[str, Any]:
-    values = {}
-    for key, value in data.items():
-        if key not in types:
-            known = ", ".join(f"`{known}`" for known in types)
-            problems.append(f"{path}:{_line(text, key)}: `{key}` is not a setting here; there are {known}")
-            continue
-        try:
-            values[key] = msgspec.convert(value, types[key])
-        except msgspec.ValidationError as error:
-            problems.append(f"{path}:{_line(text, key)}: `{key}` is wrong: {error}")
-    return values
-
-
-def _line(text: str, key: str) -> int:
-    found = re.search(rf"^\s*\[?[\"']?{re.escape(key)}[\"']?\s*[=\].]", text, re.MULTILINE)
-    return text.count("\n", 0, found.end()) + 1 if found else 1
 
 
 def _check_chains(drafts: dict[str, _Draft], problems: list[str]) -> None:
@@ -202,13 +139,7 @@ def _build(name: str, drafts: dict[str, _Draft], done: dict[str, Profile]) -> Pr
     if name in done:
         return done[name]
     draft = drafts[name]
-    base = _build(draft.extends, drafts, done) if draft.extends else Profile(name=name, cedar="")
-    profile = replace(
-        base,
-        name=name,
-        cedar=f"{base.cedar}\n{draft.cedar}" if base.cedar else draft.cedar,
-        budget=replace(base.budget, **draft.limits) if draft.limits else base.budget,
-        **draft.fields,
-    )
+    base = _build(draft.extends, drafts, done) if draft.extends else None
+    profile = extended(base, name, draft.fields, draft.limits, draft.cedar)
     done[name] = replace(profile, digest=profile_digest(profile))
     return done[name]

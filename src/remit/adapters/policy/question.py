@@ -28,9 +28,11 @@ RESOURCE_TYPES = {
     "publish": "Topic",
     "approve": "Tool",
     "start_run": "Agent",
+    "edit_definition": "Definition",
 }
 CONTEXT_KEYS = frozenset({"approved", "requester_is_approver", "over_limit", "declared", "amount", "count"})
 
+_FOR_PEOPLE = {"approve": "approve", "edit_definition": "edit definitions"}
 _RISKS = {"L0": 0, "L1": 1, "L2": 2, "L3": 3}
 _EFFECTS = frozenset({"read", "keyed", "lookup", "plain"})
 _OUTWARD_UNLESS_SAID = frozenset({"call_tool", "publish", "approve"})
@@ -45,7 +47,7 @@ class Unanswerable(Exception):
 
 
 class Question(NamedTuple):
-    """One request in Cedar's terms. `entities` is the JSON of the only entity that Cedar needs: the principal."""
+    """One request in Cedar's terms. `entities` is the JSON of those that Cedar needs: the principal, and a definition."""
 
     principal: dict[str, str]
     action: dict[str, str]
@@ -93,8 +95,9 @@ def question(request: PolicyRequest, approver_roles: tuple[str, ...]) -> Questio
     _name(who.tenant_id, "principal.tenant_id")
     _name(request.resource, "resource")
     approving = request.action == "approve"
-    if approving and who.agent:
-        raise Unanswerable("an agent cannot approve, whoever it acts for")
+    if request.action in _FOR_PEOPLE and who.agent:
+        verb = _FOR_PEOPLE[request.action]
+        raise Unanswerable(f"an agent cannot {verb}, whoever it acts for")
     unknown = [key for key in request.context if key not in CONTEXT_KEYS]
     if unknown:
         raise Unanswerable(f"policies do not know `context.{str(unknown[0])[:40]}`; they know {_KNOWN}")
@@ -107,7 +110,7 @@ def question(request: PolicyRequest, approver_roles: tuple[str, ...]) -> Questio
         _uid("Action", request.action),
         _uid(resource_type, request.resource),
         context,
-        _entities(who, principal),
+        _entities(who, principal, request),
     )
 
 
@@ -135,12 +138,20 @@ def _context(request: PolicyRequest, approving: bool) -> dict[str, Any]:
     }
 
 
-def _entities(who: Principal, principal: dict[str, str]) -> bytes:
-    """The principal and its parents. Only people are in their roles: an agent never gains its actor's rights."""
+def _entities(who: Principal, principal: dict[str, str], request: PolicyRequest) -> bytes:
+    """The principal and its parents. Only people are in their roles: an agent never gains its actor's rights.
+
+    A definition is in its kind, so that a policy can speak of all of one kind.
+    """
     parents = [_uid("Tenant", who.tenant_id)]
     if not who.agent:
         parents += [_uid("Role", role) for role in who.roles]
-    return encode([{"uid": principal, "attrs": {}, "parents": parents}])
+    entities = [{"uid": principal, "attrs": {}, "parents": parents}]
+    if request.action == "edit_definition":
+        kind, _, name = request.resource.partition("/")
+        uid = _uid("Definition", request.resource)
+        entities.append({"uid": uid, "attrs": {}, "parents": [_uid("Kind", _name(name and kind, "kind"))]})
+    return encode(entities)
 
 
 def _uid(type_: str, id_: str) -> dict[str, str]:

@@ -169,3 +169,47 @@ class PolicyContract:
     def test_nobody_else_approves(self, policy: Policy, changes: dict[str, Any]) -> None:
         """Not the requester, another tenant, somebody without the role, a forged role, or any agent."""
         assert policy.decide(approval(**changes)).verdict == "deny"
+
+    def test_a_profile_that_is_data_is_asked_by_the_name_it_was_given(self, policy: Policy) -> None:
+        """It stands beside those loaded, also beside one of its own name; the same again has the same name."""
+        stop = '@id("stop") forbid (principal, action == Action::"call_tool", resource);'
+        name = policy.add("default", {"extends": "default", "quorum": 2}, stop)
+        assert policy.add("default", {"extends": "default", "quorum": 2}, stop) == name
+        assert (policy.profile(name).name, policy.profile(name).quorum) == ("default", 2)
+        decision = policy.decide(call(profile=name))
+        assert (decision.verdict, decision.policies) == ("deny", ("stop",))
+        assert decision.policy_version == policy.profile(name).digest
+        assert policy.decide(call()).verdict == "allow"
+        assert name not in policy.profiles()
+        alone = policy.add("default", {}, stop)
+        assert policy.decide(call("L0", action="use_model", profile=alone)).verdict == "deny"
+
+    @pytest.mark.parametrize(
+        ("fields", "cedar"),
+        [
+            ({}, "permit ("),
+            ({"extends": "nobody"}, ""),
+            ({"name": "x"}, ""),
+            ({"quorum": "many"}, ""),
+            ({"budget": {"max_cost_usd": "-1"}}, ""),
+        ],
+    )
+    def test_a_profile_that_is_wrong_is_not_taken_in(
+        self, policy: Policy, fields: dict[str, Any], cedar: str
+    ) -> None:
+        """As one in a folder would not be."""
+        with pytest.raises(ConfigError) as raised:
+            policy.add("mine", fields, cedar)
+        assert raised.value.code == "E220"
+
+    def test_people_edit_definitions_and_agents_never(self, policy: Policy) -> None:
+        """Whoever is known may, unless a profile says otherwise."""
+        edit = PolicyRequest(Principal("acme", "anna"), "edit_definition", "agent/x", {"tags": ("edit",)})
+        assert policy.decide(edit).verdict == "allow"
+        assert policy.decide(replace(edit, principal=Principal("acme", ""))).verdict == "deny"
+        assert policy.decide(replace(edit, principal=AGENT)).verdict == "deny"
+        assert policy.decide(replace(edit, resource="agent")).verdict == "deny"
+        kept = '@id("kept") forbid (principal, action, resource in Kind::"agent");'
+        name = policy.add("kept", {"extends": "default"}, kept)
+        assert policy.decide(replace(edit, profile=name)).policies == ("kept",)
+        assert policy.decide(replace(edit, profile=name, resource="prompt/x")).verdict == "allow"
