@@ -7,34 +7,47 @@ import importlib
 import importlib.util
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections import ChainMap
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
-from remit import settings as settings_module
+import remit.settings as settings_module
 from remit.adapters.blobs.files import FileBlobs
 from remit.adapters.clock.system import SystemClock
 from remit.adapters.model.rules import RulesModel
+from remit.adapters.objects.files import FileObjectStore
 from remit.adapters.policy.cedar import CedarPolicy
-from remit.adapters.policy.files import load_profiles, profile_problems
+from remit.adapters.policy.files import load_profiles
 from remit.adapters.secrets.mapping import MappingSecrets
 from remit.adapters.secrets.salt import load_salt
+from remit.adapters.services import local as local_services
+from remit.adapters.services.items import service as service_items
 from remit.adapters.signing.ed25519 import Ed25519Signer
 from remit.adapters.telemetry.many import ManyTelemetry
 from remit.adapters.telemetry.prometheus import PrometheusTelemetry
+from remit.core.cloudevent import CloudEvent
 from remit.core.codec import plain
-from remit.core.errors import ConfigError
+from remit.core.errors import ConfigError, InputError
 from remit.core.message import Message
 from remit.core.redaction import Redactor
-from remit.core.task import Result, Task
+from remit.core.task import Actor, Result, Task
 from remit.core.validation import ValidationType
-from remit.engine import controlplane, delegation, envelopes, keys, records, versions
+from remit.engine import controlplane, delegation, envelopes, keys, records, runs, versions
 from remit.engine.advance import Engine
 from remit.engine.applying import Applying, RegistryApplier
 from remit.engine.approvals import Approvals
 from remit.engine.audit import Audit
+from remit.engine.bus import records as bus_records
+from remit.engine.bus import rules as bus_rules
+from remit.engine.bus.announcing import Announcer
+from remit.engine.bus.local import LocalBus, attributed
+from remit.engine.bus.starting import Starter
+from remit.engine.bus.tool import PublishTool
 from remit.engine.controlplane import ControlPlane
+from remit.engine.editing import Editors
 from remit.engine.faults import crashpoint
 from remit.engine.keys import Keys
 from remit.engine.kinds import (
@@ -50,6 +63,7 @@ from remit.engine.kit import Kit
 from remit.engine.models import ModelAccess, Route, default_prices
 from remit.engine.notifications import Channels, Notifications
 from remit.engine.notifiers import NotifierApplier, Notifiers
+from remit.engine.profiles import InForce
 from remit.engine.registry import Registry
 from remit.engine.runs import Deltas, Runs
 from remit.engine.scheduler import Scheduler, wanted_by_rules
@@ -57,23 +71,34 @@ from remit.engine.schedules import Schedules
 from remit.engine.schemas import check_schema
 from remit.engine.scorecards import Scorecards
 from remit.engine.tables import Tables
+from remit.engine.trail import Trail
 from remit.engine.validation_applying import RuleApplier, TableApplier, TypeApplier
 from remit.engine.validation_runs import ValidationRuns
 from remit.engine.validation_types import ValidationTypes
 from remit.engine.validations import ValidationKind, Validations
 from remit.engine.versions import Kind
 from remit.engine.worker import Worker
+from remit.engine.workflows import callbacks
+from remit.engine.workflows.callbacks import Callbacks
+from remit.engine.workflows.catalog import Workflows
+from remit.engine.workflows.forking import Forks
+from remit.engine.workflows.kind import WorkflowKind, refuse
+from remit.engine.workflows.mapping import ReadItems, WriteResults
+from remit.engine.workflows.spec import CodedWorkflow
 from remit.ports.agents import Agent, Tool
 from remit.ports.clock import Clock
 from remit.ports.model import Model, ModelRequest
 from remit.ports.notifier import Channel
+from remit.ports.objects import ObjectStore
 from remit.ports.policy import Policy
 from remit.ports.secrets import Secrets
+from remit.ports.services import Publish, Start
 from remit.ports.store import Store
 from remit.ports.telemetry import Telemetry
 from remit.sdk import Agent as LlmAgent
 from remit.sdk import CodeAgent, FunctionTool, Pack, Rule
 from remit.settings import ModelRoute, Settings
+from remit.workflow import Workflow
 
 BUILT_IN = ("support", "validation")
 EVERY_CHECK = "@validation_types"
@@ -87,7 +112,7 @@ class Known:
 
     def __init__(self, packs: Sequence[Pack]) -> None:
         self.agents: dict[str, Agent] = {}
-        self.tools: dict[str, Tool] = {}
+        self.tools: ChainMap[str, Tool] = ChainMap({})
         self.validation_types: dict[str, ValidationType] = {}
         offered: dict[str, Any] = {}
         for pack in packs:
@@ -103,12 +128,23 @@ class Known:
                 self._add(self.tools, "tool", tool.spec.name, tool)
                 self._add(offered, "tool", tool.spec.name, tool)
 
+        for pack in packs:
+            for flow in pack.workflows:
+                # A spec can only be made of a document in order. Which of its functions are tools and which are
+                # agents is known once all packs are read.
+                check_document(flow.spec_name, flow.document)
+                made = CodedWorkflow(flow.spec_name, flow.document, self, flow.description)
+                self._add(self.agents, "agent", flow.spec_name, made)
         runners = sorted(kind.agent for kind in self.validation_types.values())
         for known in list(self.agents.values()):
             if isinstance(known, CodeAgent) and EVERY_CHECK in known.spec.delegates:
                 self.agents[known.spec.name] = known.with_delegates(EVERY_CHECK, runners)
 
-    def _add(self, known: dict[str, Any], kind: str, name: str, thing: Any) -> None:
+    def add_tool(self, tool: Tool) -> None:
+        """Take in a tool that comes with Remit. Raises ConfigError when a pack has another one of its name."""
+        self._add(self.tools, "tool", tool.spec.name, tool)
+
+    def _add(self, known: MutableMapping[str, Any], kind: str, name: str, thing: Any) -> None:
         if known.setdefault(name, thing) is not thing:
             raise ConfigError(
                 f"two {kind}s are named `{name}`",
@@ -127,8 +163,10 @@ class App:
         plane: ControlPlane,
         packs: Sequence[Pack],
         deltas: Deltas,
+        bus: LocalBus,
     ) -> None:
         self.settings = settings
+        self.bus = bus
         self.kit = kit
         self.packs = tuple(packs)
         self.store: Store = kit.store
@@ -139,7 +177,7 @@ class App:
         self.registry = kit.registry
         own = {applier.kind for applier in plane.appliers}
         others = [RegistryApplier(kit.registry, kind) for kind in kit.registry.kinds if kind not in own]
-        self.applying = Applying([*others, *plane.appliers])
+        self.applying = Applying([*others, *plane.appliers], Editors(kit.policy))
         self.tables = plane.tables
         self.validation_types = plane.validation_types
         self.validations = plane.validations
@@ -160,6 +198,12 @@ class App:
             wanted_by_rules(plane.tables, plane.validations),
             crash=kit.crash,
         )
+        self.workflows = Workflows(kit)
+        agents = kit.catalogue.agents
+        bus.start_with(Starter(kit.store, bus.subscriptions, agents, self.runs.submit))
+        bus.subscriptions.declare(bus_rules.of_code(agent.spec for agent in agents.values()))
+        self.callbacks = Callbacks(kit.store, kit.clock)
+        self.forks = Forks(kit)
         self.keys = Keys(kit.store, kit.clock)
         self.audit = Audit(kit.store, kit.clock, Ed25519Signer(settings.home / "audit.key"))
 
@@ -169,9 +213,12 @@ class App:
             [
                 *records.COLLECTIONS,
                 envelopes.COLLECTION,
+                callbacks.COLLECTION,
                 *keys.COLLECTIONS,
                 *versions.COLLECTIONS,
                 *controlplane.COLLECTIONS,
+                *bus_records.COLLECTIONS,
+                *service_items.COLLECTIONS,
             ]
         )
         return self
@@ -183,10 +230,11 @@ class App:
         await self.store.close()
 
     async def work(self, stop: asyncio.Event) -> None:
-        """Advance runs and start what is scheduled until `stop` is set; then finish the steps in flight."""
+        """Advance runs, start what is scheduled and deliver events until `stop` is set; then finish the steps in flight."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.worker.serve(stop))
             group.create_task(self.scheduler.serve(stop))
+            group.create_task(self.bus.serve(stop))
 
     async def run(self, task: Task) -> Result:
         """Submit a task and drive it here until it ends or waits for a person. Raises what `runs.submit` raises."""
@@ -232,11 +280,21 @@ def open_app(
     blobs = FileBlobs(settings.home / "blobs")
     access = open_models(settings, loaded, clock, models or {}, routes or {})
     known = Redactor(_known_secrets(secrets, settings), ())
-    schedules = Schedules(store, clock, policy, known)
-    tables = Tables(store, clock, schedules.writes, known)
-    types = ValidationTypes(store, catalogue.validation_types, catalogue.agents, known)
+
+    async def may_start(task: Task) -> InForce:
+        return await runs.may_start(registry, policy, task)
+
+    editors = Editors(policy)
+    trail = Trail(store, blobs, clock, known, editors)
+    worker_id = worker_id or f"{socket.gethostname()}:{os.getpid()}:{clock.new_id('w')[-6:]}"
+    telemetry = open_telemetry(settings)
+    bus = LocalBus(store, clock, owner=worker_id, clean=known.text, telemetry=telemetry)
+    catalogue.add_tool(PublishTool(bus.publisher))
+    schedules = Schedules(store, clock, may_start, known)
+    tables = Tables(store, clock, schedules.writes, known, trail)
+    types = ValidationTypes(store, catalogue.validation_types, catalogue.agents, known, trail)
     rules = ValidationKind(tables, types, schedules.writes)
-    registry = Registry(store, blobs, clock, [*kinds(catalogue, access), rules], known)
+    registry = Registry(store, blobs, clock, [*kinds(catalogue, access, policy, bus), rules], known, editors)
     notifiers = Notifiers(store, clock, known)
     channels = open_channels(settings, secrets, clock)
     notifications = Notifications(store, clock, ValidationRuns(store), notifiers, secrets, channels)
@@ -251,15 +309,71 @@ def open_app(
         catalogue=catalogue,
         registry=registry,
         secrets=secrets,
-        telemetry=open_telemetry(settings),
+        telemetry=telemetry,
         redactor=_redactors(policy, secrets, settings),
-        worker_id=worker_id or f"{socket.gethostname()}:{os.getpid()}:{clock.new_id('w')[-6:]}",
+        worker_id=worker_id,
         lease_ttl_s=settings.lease_ttl_s,
         crash=crashpoint(settings.fault),
         platform=lambda task: plane.platform(task.tenant_id),
         on_delta=deltas.publish,
+        announcer=Announcer(store, clock, bus.subscriptions, bus.publisher),
     )
-    return App(settings, kit, plane, loaded, deltas)
+    app = App(settings, kit, plane, loaded, deltas, bus)
+
+    async def publish(tenant_id: str, actor: Actor, events: Sequence[CloudEvent]) -> object:
+        return await bus.publish(tenant_id, [attributed(event, actor) for event in events])
+
+    add_workflow_tools(catalogue, settings, store, publish, app.runs.submit)
+    check_workflows(catalogue)
+    return app
+
+
+def check_workflows(catalogue: Known) -> None:
+    """Raise ConfigError E632 for a workflow of the code that could not run, with every reason."""
+    for agent in catalogue.agents.values():
+        if isinstance(agent, CodedWorkflow):
+            check_document(agent.spec.name, agent.document, {"tool": catalogue.tools})
+
+
+def check_document(
+    name: str, document: Mapping[str, Any], known: Mapping[str, Collection[str]] | None = None
+) -> None:
+    """Raise ConfigError E632 for a workflow of the code that is not in order. `known`: names that exist, by kind."""
+    try:
+        refuse(document, known=known)
+    except InputError as error:
+        raise ConfigError(f"`{name}`: {error.message}", code="E632", help="correct its document") from error
+
+
+def add_workflow_tools(
+    catalogue: Known, settings: Settings, store: Store, publish: Publish, start: Start
+) -> None:
+    """Add what Tasks call as services of AWS, and what distributed Maps read and write with."""
+    objects = open_objects(settings)
+    catalogue.add_tool(ReadItems(objects))
+    catalogue.add_tool(WriteResults(objects))
+    if settings.workflow.services == "local":
+        for tool in local_services.integrations(store, publish, start, settings.workflow.tables):
+            catalogue.add_tool(tool)
+        return
+    from remit.adapters.services.aws import Aws, SdkTools, integrations
+
+    tenants = frozenset(settings.workflow.aws_tenants)
+    aws = Aws(region=settings.region, endpoint_url=settings.aws_endpoint, tenants=tenants)
+    for tool in integrations(aws):
+        catalogue.add_tool(tool)
+    catalogue.tools.maps.append(SdkTools(aws))
+
+
+def open_objects(settings: Settings) -> ObjectStore:
+    """The store of objects that the settings name."""
+    chosen = settings.workflow
+    if chosen.objects == "s3":
+        from remit.adapters.objects.s3 import S3ObjectStore
+
+        tenants = frozenset(chosen.aws_tenants)
+        return S3ObjectStore(region=settings.region, endpoint_url=settings.aws_endpoint, tenants=tenants)
+    return FileObjectStore(settings.home / "objects", Path(chosen.files) if chosen.files else None)
 
 
 def open_control_plane(
@@ -307,14 +421,16 @@ def open_channels(settings: Settings, secrets: Secrets, clock: Clock) -> Channel
     return {"email": email, "slack": slack, "webhook": webhook}
 
 
-def kinds(catalogue: Known, models: ModelAccess) -> list[Kind]:
+def kinds(catalogue: Known, models: ModelAccess, policy: Policy, bus: LocalBus) -> list[Kind]:
     """The kinds of definition that the registry holds; what others refer to comes first."""
     return [
         Shaped(PROMPT, PromptBody),
         RouteKind(models),
-        PolicyProfileKind(profile_problems),
+        PolicyProfileKind(policy),
         ToolSchemaKind(),
-        AgentKind(catalogue.tools, models.routes),
+        AgentKind(catalogue.tools, models.routes, bus_rules.AgentSubscriptions(bus.subscriptions).writes),
+        WorkflowKind(catalogue.tools, catalogue.agents),
+        bus_rules.RuleKind(bus.subscriptions),
     ]
 
 
@@ -435,13 +551,14 @@ def _no_secrets_in_definitions(catalogue: Known, secrets: Secrets, settings: Set
 
 def _redactors(policy: Policy, secrets: Secrets, settings: Settings) -> Callable[[str], Redactor]:
     known = _known_secrets(secrets, settings)
-    made: dict[str, Redactor] = {}
+    made: dict[tuple[str, ...], Redactor] = {}
     salt = load_salt(settings.home / "redaction.salt")
 
     def of(profile: str) -> Redactor:
-        if profile not in made:
-            made[profile] = Redactor(known, policy.profile(profile).redact, salt=salt)
-        return made[profile]
+        kinds = policy.profile(profile).redact
+        if kinds not in made:
+            made[kinds] = Redactor(known, kinds, salt=salt)
+        return made[kinds]
 
     return of
 
@@ -482,13 +599,16 @@ def load_file(path: Path) -> Pack:
         raise ConfigError(
             f"app file `{path}` does not exist", code="E246", help="give a Python file that defines agents"
         )
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = f"{path.stem}@{path.resolve().parent}"  # no other module's, and no other app file's
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ConfigError(f"`{path}` is no Python file", code="E246")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where Python looks up the types that its classes are annotated with
     try:
         spec.loader.exec_module(module)
     except Exception as error:
+        del sys.modules[name]
         raise ConfigError(
             f"`{path}` cannot be loaded: {type(error).__name__}: {error}", code="E246"
         ) from error
@@ -500,6 +620,7 @@ def _gathered(name: str, module: ModuleType) -> Pack:
     packs = [t for t in things if isinstance(t, Pack)]
     agents = [t for t in things if isinstance(t, LlmAgent | CodeAgent)]
     tools = [t for t in things if isinstance(t, FunctionTool)]
+    flows = [t for t in things if isinstance(t, Workflow)]
     rules: dict[str, tuple[Rule, ...]] = {}
     for pack in packs:
         rules.update(pack.rules)
@@ -507,6 +628,7 @@ def _gathered(name: str, module: ModuleType) -> Pack:
         name,
         agents=list(dict.fromkeys([*agents, *(a for p in packs for a in p.agents)])),
         tools=list(dict.fromkeys([*tools, *(t for p in packs for t in p.tools)])),
+        workflows=[*flows, *(f for p in packs for f in p.workflows)],
         rules=rules,
         policies=[d for p in packs for d in p.policies],
     )

@@ -20,7 +20,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from typing import Any, get_type_hints, overload
+from typing import Any, Protocol, get_type_hints, overload
 
 import msgspec
 
@@ -36,6 +36,7 @@ from remit.core.errors import (
 )
 from remit.core.message import Message, Text, ToolResult, ToolUse, assistant
 from remit.core.provenance import Sensitivity, Trust
+from remit.core.rule import check_declared, with_publishing
 from remit.core.scorecard import score
 from remit.core.task import Result, Task
 from remit.core.tool import Effect, Retry, Risk, ToolSpec
@@ -61,6 +62,7 @@ __all__ = [
     "Platform",
     "RemitError",
     "Result",
+    "Retry",
     "Rule",
     "RunContext",
     "Score",
@@ -236,8 +238,15 @@ class Agent:
         max_iterations: int = 12,
         max_tokens: int = 2048,
         temperature: float | None = None,
+        subscribes: Sequence[str | dict[str, Any]] = (),
+        publishes: Sequence[str] = (),
         version: str = "1",
     ) -> None:
+        """`subscribes` names the events that start it: types (`order.placed`, `order.*`) or EventBridge patterns.
+
+        With `publishes`, the types that it may publish, it is offered the tool `publish_event`. Raises InputError E663.
+        """
+        check_declared(name, subscribes, publishes)
         self.tools = tuple(tools)
         self.spec = AgentSpec(
             name=name,
@@ -245,12 +254,14 @@ class Agent:
             kind="llm",
             instructions=instructions,
             model=model,
-            tools=tuple(t.spec.name for t in tools),
+            tools=with_publishing(tuple(t.spec.name for t in tools), tuple(publishes)),
             delegates=tuple(_name(d) for d in delegates),
             output_schema=output if isinstance(output, dict) or output is None else json_schema(output),
             max_iterations=max_iterations,
             max_tokens=max_tokens,
             temperature=temperature,
+            publishes=tuple(publishes),
+            subscribes=tuple(subscribes),
             version=version,
         )
 
@@ -337,11 +348,14 @@ def agent(
     delegates: Sequence[str | Agent | CodeAgent] = (),
     model: str = "default",
     output: type[Any] | dict[str, Any] | None = None,
+    subscribes: Sequence[str | dict[str, Any]] = (),
+    publishes: Sequence[str] = (),
     version: str = "1",
 ) -> Any:
     """Make an agent of a function `act(input[, memory[, context]])`, or of a class or object with `name` and `act`.
 
-    Raises ConfigError when there is nothing to call.
+    `subscribes` names the events that start it, types or EventBridge patterns; `publishes` the types that it may publish
+    by `context.publish`. Raises ConfigError when there is nothing to call, InputError E663.
     """
 
     def make(target: Any) -> CodeAgent:
@@ -354,14 +368,17 @@ def agent(
                 code="E241",
                 help="give it a `name` and an `act(input, memory)`, or decorate a function",
             )
+        check_declared(label, subscribes, publishes)
         spec = AgentSpec(
             name=label,
             description=description or inspect.getdoc(made) or "",
             kind="code",
             model=model,
-            tools=tuple(t.spec.name for t in tools),
+            tools=with_publishing(tuple(t.spec.name for t in tools), tuple(publishes)),
             delegates=tuple(_name(d) for d in delegates),
             output_schema=output if isinstance(output, dict) or output is None else json_schema(output),
+            publishes=tuple(publishes),
+            subscribes=tuple(subscribes),
             version=version,
         )
         return CodeAgent(act, spec, tools)
@@ -369,8 +386,36 @@ def agent(
     return make(thing) if thing is not None else make
 
 
+class Flow(Protocol):
+    """A workflow as a pack holds it: its States Language document, and the tools and agents that were given with it."""
+
+    @property
+    def spec_name(self) -> str:
+        """The name that it runs under; agents and workflows share one name space."""
+
+    @property
+    def description(self) -> str:
+        """What it is for."""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The document."""
+
+    @property
+    def tools(self) -> Sequence[FunctionTool]:
+        """Tools that its document calls."""
+
+    @property
+    def agents(self) -> Sequence[Agent | CodeAgent]:
+        """Agents that its document hands over to."""
+
+    @property
+    def workflows(self) -> Sequence[Flow]:
+        """Workflows that its document starts."""
+
+
 class Pack:
-    """A bundle of agents and tools, with rules for the offline model and directories of policy profiles."""
+    """A bundle of agents, tools and workflows, with rules for the offline model and directories of policy profiles."""
 
     def __init__(
         self,
@@ -378,16 +423,30 @@ class Pack:
         *,
         agents: Sequence[Agent | CodeAgent] = (),
         tools: Sequence[FunctionTool] = (),
+        workflows: Sequence[Flow] = (),
         rules: Mapping[str, Sequence[Rule]] | None = None,
         policies: Sequence[str] = (),
         description: str = "",
     ) -> None:
         self.name = name
         self.description = description
-        self.agents = tuple(agents)
-        self.tools = tuple(dict.fromkeys([*tools, *(t for a in agents for t in a.tools)]))
+        self.workflows = _with_inner(workflows)
+        self.agents = tuple(dict.fromkeys([*agents, *(a for f in self.workflows for a in f.agents)]))
+        given = [*tools, *(t for a in (*self.agents, *self.workflows) for t in a.tools)]
+        self.tools = tuple(dict.fromkeys(given))
         self.rules = {agent_name: tuple(rules) for agent_name, rules in (rules or {}).items()}
         self.policies = tuple(policies)
+
+
+def _with_inner(workflows: Sequence[Flow]) -> tuple[Flow, ...]:
+    """The workflows, and those that their nodes were given, each once."""
+    found: dict[int, Flow] = {}
+    waiting = list(reversed(workflows))
+    while waiting:
+        flow = waiting.pop()
+        if found.setdefault(id(flow), flow) is flow:
+            waiting.extend(inner for inner in flow.workflows if id(inner) not in found)
+    return tuple(found.values())
 
 
 def json_schema(type: Any) -> dict[str, Any]:

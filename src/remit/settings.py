@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from remit.core.codec import convert
 from remit.core.errors import ConfigError
@@ -24,6 +25,21 @@ class ModelRoute(Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: float = 120.0
 
 
+class WorkflowSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What workflows reach. `services` and `objects`: `local`, or `aws` (`REMIT_AWS_SERVICES=1`) and `s3`.
+
+    `objects` is `s3` by default where `services` is `aws`. `tables` are the local DynamoDB tables: by name the key
+    attributes, e.g. `["customer", "line:N"]`. `files` is a folder that distributed Maps read and write as bucket `file:`.
+    `aws_tenants` may use the AWS account of this process.
+    """
+
+    services: Literal["local", "aws"] = "local"
+    objects: Literal["", "local", "s3"] = ""
+    tables: dict[str, tuple[str, ...]] = {}
+    files: str = ""
+    aws_tenants: tuple[str, ...] = ("local",)
+
+
 class FileSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """What `remit.toml` may hold."""
 
@@ -33,6 +49,7 @@ class FileSettings(Struct, frozen=True, forbid_unknown_fields=True):
     policies: tuple[str, ...] = ()
     models: dict[str, ModelRoute] = {}
     durability: Literal["normal", "full"] = "normal"
+    workflow: WorkflowSettings = WorkflowSettings()
 
 
 class Settings(Struct, frozen=True):
@@ -45,6 +62,7 @@ class Settings(Struct, frozen=True):
     `fault` names a crash point for tests (`REMIT_FAULT`, `point` or `point:nth`): the process kills itself there.
     `smtp_url` is the mail server of notifiers (`REMIT_SMTP_URL`, `smtp://user@host:port?from=address`; its password is
     the secret `smtp_password`). Notifiers reach addresses of private networks unless `REMIT_NOTIFY_PRIVATE=0`.
+    `workflow` says what workflows reach; `aws_endpoint` is where AWS is, other than in AWS (`AWS_ENDPOINT_URL`).
     """
 
     home: Path
@@ -74,6 +92,8 @@ class Settings(Struct, frozen=True):
     ci: bool = False
     smtp_url: str = ""
     notify_private: bool = True
+    workflow: WorkflowSettings = WorkflowSettings()
+    aws_endpoint: str = ""
 
 
 def load(
@@ -116,6 +136,8 @@ def load(
         ci=env.get("CI") == "true",
         smtp_url=env.get("REMIT_SMTP_URL", ""),
         notify_private=env.get("REMIT_NOTIFY_PRIVATE", "1") == "1",
+        workflow=_workflow(file.workflow, env, base),
+        aws_endpoint=env.get("AWS_ENDPOINT_URL", ""),
     )
 
 
@@ -129,6 +151,14 @@ def read_file(path: Path) -> FileSettings:
         raise ConfigError(
             f"`{path}` cannot be read: {error}", code="E201", help="see docs/reference/settings.md"
         ) from error
+
+
+def _workflow(file: WorkflowSettings, env: Mapping[str, str], base: Path) -> WorkflowSettings:
+    """The settings of workflows; a relative folder is one beside `remit.toml`."""
+    services = "aws" if env.get("REMIT_AWS_SERVICES") == "1" else file.services
+    files = str((base / file.files).resolve()) if file.files else ""
+    objects = file.objects or ("s3" if services == "aws" else "local")
+    return replace(file, services=services, objects=objects, files=files)
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
@@ -181,3 +184,19 @@ def test_the_last_time_is_the_last_of_all(expression: str, after: int, length: i
     schedule = parse(expression)
     every = list(slots_between(schedule, after, after + length))
     assert last_until(schedule, after, after + length) == (every[-1] if every else None)
+
+
+def test_a_zone_is_known_where_the_machine_has_none() -> None:
+    """With no zones on the machine's own path they come with the installation."""
+    code = (
+        "from remit.core.schedule import next_after, parse\n"
+        "print(next_after(parse('daily at 06:30 Europe/Berlin'), 1_800_000_000_000))"
+    )
+    bare = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONTZPATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(bare.stdout) == next_after(parse("daily at 06:30 Europe/Berlin"), 1_800_000_000_000)

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from remit.adapters.blobs.files import FileBlobs
+from remit.adapters.policy.cedar import CedarPolicy
+from remit.adapters.policy.files import load_profiles
 from remit.adapters.store.memory import MemoryStore
 from remit.adapters.store.sqlite import SqliteStore
 from remit.core.errors import ConflictError, InputError
 from remit.core.redaction import Redactor
 from remit.core.task import Actor
+from remit.engine.editing import Editors
 from remit.engine.registry import Registry
 from remit.engine.versions import COLLECTIONS, Kind
 from remit.ports.store import Collection, Store
@@ -33,6 +36,9 @@ class NoteKind(Kind):
     def check(self, body: dict[str, Any]) -> None:
         if "bad" in body:
             raise InputError("a note is never `bad`", code="E509")
+
+
+EDITORS = Editors(CedarPolicy(load_profiles()))
 
 
 class WallClock:
@@ -64,7 +70,7 @@ async def registry_over(
     """A registry with the kind `note` and those given."""
     await store.open()
     await store.declare([*COLLECTIONS, *collections])
-    return Registry(store, FileBlobs(blobs), clock, [NoteKind(), *kinds], Redactor(secrets, ()))
+    return Registry(store, FileBlobs(blobs), clock, [NoteKind(), *kinds], Redactor(secrets, ()), EDITORS)
 
 
 async def writer(url: str, schema: str, blobs: str, name: str, seed: int, count: int) -> None:

@@ -233,7 +233,7 @@ async def test_waits_between_tries_grow_and_are_jittered() -> None:
 
 
 async def test_a_tool_that_does_not_answer_in_time_is_given_up() -> None:
-    """`timeout_s` bounds one attempt; a read that never answers fails with E708."""
+    """`timeout_s` bounds one attempt; a read that never answers fails with E712."""
 
     @tool(timeout_s=0.01, retry=Retry(attempts=2))
     async def hang() -> str:
@@ -242,7 +242,7 @@ async def test_a_tool_that_does_not_answer_in_time_is_given_up() -> None:
 
     hanging = Agent("hanging", instructions="", tools=[hang])
     _, model = await asked(call("hang"), "ok", agent=hanging)
-    assert "E708" in told(model)[0].content
+    assert "E712" in told(model)[0].content
 
 
 async def test_an_effect_that_timed_out_is_in_doubt() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.engine.validation_world import ANA, COUNTS, a_run, a_table, rule
+from tests.engine.validation_world import ANA, COUNTS, WHY, a_run, a_table, rule
 
 from remit import ToolContext, agent, tool
 from remit.core.errors import NotFoundError, RemitError
@@ -70,7 +70,7 @@ def counting() -> CodeAgent:
 async def test_a_tool_reads_and_writes_in_the_tenant_of_its_run() -> None:
     """Recording twice is once; what it wrote is found by its tenant alone."""
     async with app_for_tests(recorder, looker, counting()) as app:
-        await app.tables.put("acme", a_table("orders"))
+        await app.tables.put("acme", a_table("orders"), **WHY)
         await app.validations.create("acme", "c1", rule(), actor=ANA, reason="r")
         result = await app.run(task(recorder, tenant_id="acme"))
         assert result.result_payload == {

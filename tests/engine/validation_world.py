@@ -21,6 +21,7 @@ from remit.testing import FakeClock, app_for_tests
 
 DSN = os.environ.get("REMIT_TEST_POSTGRES", "")
 ANA, BOB = Actor("ana"), Actor("bob")
+WHY: dict[str, Any] = {"actor": ANA, "reason": "because"}
 STORES = ["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.service)]
 
 COUNTS = {
@@ -55,7 +56,7 @@ class World:
     async def tables(self, *names: str, tenant: str = "local", **fields: Any) -> None:
         """Register tables."""
         for name in names:
-            await self.app.tables.put(tenant, a_table(name, **fields))
+            await self.app.tables.put(tenant, a_table(name, **fields), **WHY)
 
 
 @pytest.fixture(params=STORES)

@@ -10,14 +10,15 @@ from msgspec import Struct
 class AgentSpec(Struct, frozen=True):
     """The definition of an agent. A run records its digest.
 
-    `kind` is `llm` (a loop of model and tools) or `code` (an author's `act`). `model` names a route in settings.
+    `kind` is `llm` (a loop of model and tools), `code` (an author's `act`) or `workflow` (a States Language document). `model` names a route in settings.
     `tools` and `delegates` are names; nothing else can be called. `max_iterations` bounds model calls of the loop,
-    `repairs` how often malformed output is sent back.
+    `repairs` how often malformed output is sent back. `publishes` are the types of events that it may publish, `subscribes`
+    the types or patterns of those that start it; a type may end in `*`.
     """
 
     name: str
     description: str = ""
-    kind: Literal["llm", "code"] = "llm"
+    kind: Literal["llm", "code", "workflow"] = "llm"
     instructions: str = ""
     model: str = "default"
     tools: tuple[str, ...] = ()
@@ -28,3 +29,5 @@ class AgentSpec(Struct, frozen=True):
     temperature: float | None = None
     repairs: int = 2
     version: str = "1"
+    publishes: tuple[str, ...] = ()
+    subscribes: tuple[str | dict[str, Any], ...] = ()

@@ -13,7 +13,7 @@ DecisionKind = Literal["approve", "reject", "constrain", "request_info"]
 ApprovalStatus = Literal[
     "pending", "info_requested", "approved", "rejected", "constrained", "expired", "cancelled"
 ]
-ApprovalReason = Literal["policy", "in_doubt"]
+ApprovalReason = Literal["policy", "in_doubt", "gate"]
 
 OPEN: tuple[ApprovalStatus, ...] = ("pending", "info_requested")
 
@@ -34,7 +34,9 @@ class Approval(Struct, frozen=True):
 
     It is bound to `arguments_digest` (of the canonical JSON of the arguments) and `policy_version`: after either
     changes, the approval no longer counts. Times are Unix milliseconds. `reason` is `policy` (may it happen?) or
-    `in_doubt` (a crash hid whether it happened: approve means "it did not, do it", reject means "it did, go on").
+    `in_doubt` (a crash hid whether it happened: approve means "it did not, do it", reject means "it did, go on") or
+    `gate` (a workflow asks, and goes on with the decision whatever it is; edited arguments must fit `arguments_schema`).
+    `caused_by` is who set the run off by an event, if that is not `requested_by`; neither of the two may decide.
     """
 
     approval_id: str
@@ -62,6 +64,13 @@ class Approval(Struct, frozen=True):
     answer: str = ""
     agreed_arguments: dict[str, Any] | None = None
     agreed_digest: str = ""
+    arguments_schema: dict[str, Any] | None = None
+    caused_by: str = ""
+
+    @property
+    def askers(self) -> frozenset[str]:
+        """Whose request it is, who therefore has no part in the decision."""
+        return frozenset(who for who in (self.requested_by, self.caused_by) if who)
 
     @property
     def open(self) -> bool:

@@ -10,7 +10,9 @@ from remit.core.budget import Budget
 from remit.core.provenance import Labels
 
 Verdict = Literal["allow", "deny", "needs_approval"]
-ActionName = Literal["call_tool", "use_model", "write_memory", "hand_off", "publish", "approve", "start_run"]
+ActionName = Literal[
+    "call_tool", "use_model", "write_memory", "hand_off", "publish", "approve", "start_run", "edit_definition"
+]
 
 
 class Principal(Struct, frozen=True):
@@ -25,7 +27,7 @@ class Principal(Struct, frozen=True):
 class PolicyRequest(Struct, frozen=True):
     """May `principal` do `action` on `resource`, given `context`?
 
-    `resource` is the name of a tool, model, memory scope, agent, topic or tool again (for approve);
+    `resource` is the name of a tool, model, memory scope, agent, topic, tool again (for approve) or definition (`kind/name`);
     `resource_attrs` are its facts (risk, effect, outward, tags); `context` what is true of this call
     (labels, arguments, approved). Requests are values: equal requests get equal decisions.
     """

@@ -41,8 +41,10 @@ _KINDS = (
 )
 _MARKER = re.compile(rf"\[REDACTED:(?:{'|'.join(_KINDS)}):[0-9a-f]{{4}}\]")
 _PLACEHOLDERS = r"(?:\$\{secret:[A-Za-z][A-Za-z0-9_]*\})+(?![^\s@\"'&,;#/\\)\]}>`])"
-_NOT_MARKER = rf"(?!{_MARKER.pattern}|{_PLACEHOLDERS})"
-"""Neither what is redacted already, nor `${secret:NAME}` alone, which only says where a secret is to be found."""
+_TASK_TOKEN = re.compile(r"task_[0-9a-z]{52}(?![0-9A-Za-z])")
+"""The token with which a workflow's task is answered: it is there to be handed on, under whatever name."""
+_NOT_MARKER = rf"(?!{_MARKER.pattern}|{_PLACEHOLDERS}|{_TASK_TOKEN.pattern})"
+"""Neither what is redacted already, nor a task's token, nor `${secret:NAME}` alone, which only says where a secret is to be found."""
 
 
 _SENSITIVE_KEYS = frozenset(
@@ -200,7 +202,8 @@ class Redactor:
         if old is None or isinstance(old, bool) or old == "":
             return old
         text = old if isinstance(old, str) else _digits_of(old)
-        return old if _MARKER.fullmatch(text) else self._marker("credential", text)
+        kept = _MARKER.fullmatch(text) or _TASK_TOKEN.fullmatch(text)
+        return old if kept else self._marker("credential", text)
 
     def _sequence(self, obj: Any, depth: int, *, hide: bool) -> Any:
         if depth <= 0 and obj:

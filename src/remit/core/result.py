@@ -7,8 +7,9 @@ from typing import Any
 from remit.core.codec import plain
 from remit.core.message import Message
 from remit.core.run import Run, Step
+from remit.core.states.progress import Visit
 from remit.core.task import Problem, Result, ResultStatus
-from remit.core.view import RunStatus, RunView, StepView
+from remit.core.view import RunStatus, RunView, StateView, StepView
 
 
 def status_of(run: Run) -> RunStatus:
@@ -63,6 +64,23 @@ def view_of(run: Run) -> RunView:
         children=tuple(s.child_run for s in run.steps.values() if s.child_run),
         parent_run=run.start.parent_run,
         definitions=run.start.definitions,
+        states=tuple(_state(v) for v in run.workflow.visits.values()) if run.workflow is not None else (),
+        forked_from=run.start.forked_from,
+    )
+
+
+def _state(visit: Visit) -> StateView:
+    return StateView(
+        visit=visit.visit,
+        frame=visit.frame,
+        state=visit.state,
+        pointer="".join(f"/{str(p).replace('~', '~0').replace('/', '~1')}" for p in visit.pointer),
+        status=visit.status,
+        entered_ts=visit.entered_ts,
+        ended_ts=visit.ended_ts,
+        attempts=visit.attempt + 1,
+        error=visit.error,
+        cause=visit.cause,
     )
 
 

@@ -18,6 +18,7 @@ from remit.core.message import Block, Image, Message, Text, Thinking, ToolResult
 from remit.core.payload import load, unpack
 from remit.core.policy import Decision
 from remit.core.provenance import Label, Labels, join, merge
+from remit.core.states import progress
 from remit.core.task import Artifact, DecisionEntry, Handoff, Problem, Task
 
 StepState = Literal["decided", "awaiting", "intended", "done", "failed", "refused", "in_doubt", "child"]
@@ -88,6 +89,7 @@ class Run:
         self.held = Reservation()
         self.labels = Labels()
         self.memory: dict[str, Any] = {}
+        self.workflow: progress.Progress | None = None
         self.artifacts: list[Artifact] = []
         self.decisions: list[DecisionEntry] = []
         self.cancelled: ev.CancelRequested | None = None
@@ -204,6 +206,16 @@ def _created(run: Run, e: ev.RunCreated, ts: int) -> None:
     for message in unpack(e.history, run.contents, list[Message] | None) or []:  # type: ignore[arg-type]
         run.say(message)
     run.say(opening(e.task))
+    document = load(e.workflow, run.contents)
+    if document is not None:
+        run.workflow = progress.Progress(document, _execution_input(e.task))
+
+
+def _execution_input(task: Task) -> Any:
+    """What a workflow starts with; one without an input starts with an empty object, as in Step Functions."""
+    if task.input is not None:
+        return task.input
+    return {"objective": task.objective} if task.objective else {}
 
 
 def _claimed(run: Run, e: ev.RunClaimed, ts: int) -> None:
@@ -289,7 +301,7 @@ def _approval_requested(run: Run, e: ev.ApprovalRequested, ts: int) -> None:
     run.approvals[e.approval.approval_id] = e.approval
     step = run.steps[e.approval.step]
     step.approval_id = e.approval.approval_id
-    if e.approval.reason == "policy":
+    if e.approval.reason != "in_doubt":
         step.state = "awaiting"
 
 
@@ -303,6 +315,21 @@ def _approval_voted(run: Run, e: ev.ApprovalVoted, ts: int) -> None:
 
 def _approval_expired(run: Run, e: ev.ApprovalExpired, ts: int) -> None:
     run.approvals[e.approval_id] = replace(run.approvals[e.approval_id], status="expired")
+
+
+def _approval_withdrawn(run: Run, e: ev.ApprovalWithdrawn, ts: int) -> None:
+    run.approvals[e.approval_id] = replace(run.approvals[e.approval_id], status="cancelled")
+
+
+def _workflow_event(run: Run, e: Any, ts: int) -> None:
+    if run.workflow is None:
+        raise StoreError(f"run `{run.run_id}` has an event of a workflow and is none", code="E806")
+    run.workflow.apply(e, ts, run.contents)
+
+
+def _task_settled(run: Run, e: ev.TaskSettled, ts: int) -> None:
+    _workflow_event(run, e, ts)
+    run.labels = merge(run.labels, e.labels)
 
 
 def _question_answered(run: Run, e: ev.QuestionAnswered, ts: int) -> None:
@@ -411,6 +438,9 @@ _APPLY: Mapping[type, Callable[[Run, Any, int], None]] = {
     ev.CancelRequested: _cancel_requested,
     ev.RunParked: _parked,
     ev.RunFinished: _finished,
+    ev.ApprovalWithdrawn: _approval_withdrawn,
+    **dict.fromkeys(progress.EVENTS, _workflow_event),
+    ev.TaskSettled: _task_settled,
 }
 
 

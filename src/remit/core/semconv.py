@@ -99,6 +99,9 @@ APPROVAL_WAIT = "remit_approval_wait_seconds"
 IN_DOUBT = "remit_effects_in_doubt_total"
 ADVANCE = "remit_advance_seconds"
 FENCED = "remit_fenced_total"
+EVENTS = "remit_events_published_total"
+DELIVERIES = "remit_event_deliveries_total"
+EVENT_LAG = "remit_event_lag_seconds"
 HTTP_REQUESTS = "remit_http_requests_total"
 HTTP_DURATION = "remit_http_request_seconds"
 
@@ -162,6 +165,22 @@ METRICS: tuple[Metric, ...] = (
     Metric(IN_DOUBT, "counter", "Effects whose outcome a crash hid.", ("tool",), "remit.effects.in_doubt"),
     Metric(ADVANCE, "histogram", "Time of one `advance` of a run.", (), "remit.advance", "s"),
     Metric(FENCED, "counter", "Appends refused because another worker holds the run.", (), "remit.fenced"),
+    Metric(EVENTS, "counter", "Events accepted by the bus.", (), "remit.events.published"),
+    Metric(
+        DELIVERIES,
+        "counter",
+        "Events handed to a subscription: done, failed (to be tried again), later or dead (given up).",
+        ("outcome",),
+        "remit.events.deliveries",
+    ),
+    Metric(
+        EVENT_LAG,
+        "histogram",
+        "Time from publishing the oldest event of a portion until the portion was handled.",
+        (),
+        "remit.events.lag",
+        "s",
+    ),
     Metric(
         HTTP_REQUESTS,
         "counter",

@@ -12,11 +12,20 @@ ResultStatus = Literal["success", "failure", "needs_approval", "needs_info"]
 
 
 class Actor(Struct, frozen=True):
-    """Who initiated a task: a person, a key or a schedule. Roles come from the credential, never from the body."""
+    """Who initiated a task: a person, a key or a schedule. Roles come from the credential, never from the body.
+
+    `behind` is who set it off without being who it acts for: whoever published the event that a rule took up.
+    """
 
     actor_id: str = "local"
     roles: tuple[str, ...] = ()
     via: str = "sdk"
+    behind: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Who set it all off."""
+        return self.behind or self.actor_id
 
 
 class Constraints(Struct, frozen=True):

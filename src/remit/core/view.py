@@ -33,6 +33,24 @@ class StepView(Struct, frozen=True):
     latency_ms: float = 0.0
 
 
+class StateView(Struct, frozen=True):
+    """One entering of a workflow's state. `pointer` is its place in the document (RFC 6901), `frame` the branch or iteration.
+
+    `status` is entered, scheduled, waiting, branching, retrying, succeeded, caught, failed or aborted.
+    """
+
+    visit: str
+    frame: str
+    state: str
+    pointer: str
+    status: str
+    entered_ts: int
+    ended_ts: int | None = None
+    attempts: int = 1
+    error: str = ""
+    cause: str = ""
+
+
 class RunView(Struct, frozen=True):
     """A run at one moment."""
 
@@ -54,6 +72,8 @@ class RunView(Struct, frozen=True):
     children: tuple[str, ...] = ()
     parent_run: str = ""
     definitions: tuple[DefinitionUsed, ...] = ()
+    states: tuple[StateView, ...] = ()
+    forked_from: str = ""
 
 
 class EventView(Struct, frozen=True):

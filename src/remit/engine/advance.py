@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -17,10 +17,9 @@ from remit.core import event as ev
 from remit.core.budget import NANO, Usage
 from remit.core.codec import decode, encode, plain
 from remit.core.errors import DeniedError, FencedError, NotFoundError, RemitError
-from remit.core.policy import Profile
 from remit.core.result import result_of
 from remit.core.run import Finished, Run
-from remit.core.signal import AnswerGiven, CancelAsked, ChildDone, SignalBody, VoteCast
+from remit.core.signal import CancelAsked, ChildDone, SignalBody
 from remit.core.task import Problem, Result
 from remit.engine import delegation, envelopes, loading, telling
 from remit.engine.breaker import Breaker
@@ -28,9 +27,13 @@ from remit.engine.creation import first_record
 from remit.engine.effects import Hold, Recorder
 from remit.engine.execution import unwritten
 from remit.engine.gateway import Ask, Gateway, Interrupted, Parked
+from remit.engine.hearing import hear
 from remit.engine.kit import Kit
 from remit.engine.loop import Ended, LlmLoop, act
 from remit.engine.records import approval_record
+from remit.engine.terms import Terms, terms_of
+from remit.engine.workflows import callbacks
+from remit.engine.workflows.interpreter import Interpreter
 from remit.ports.store import Put, Signal, Write
 
 RESULTS_KEPT = 256
@@ -81,14 +84,14 @@ class Engine:
         run, head = await loading.load(self.kit.store, lease.run_id)
         if run.finished is not None:
             return "ended"
-        profile = self.kit.policy.profile(run.start.profile)
+        terms = await terms_of(self.kit, run)
         recorder = Recorder(
-            self.kit.store, self.kit.clock, run, head, self.kit.redactor(profile.name), self.kit.crash
+            self.kit.store, self.kit.clock, run, head, self.kit.redactor(terms.policy.key), self.kit.crash
         )
         recorder.held_by(hold)
         rows, run.epoch = unwritten(run), lease.epoch
         recorder.note(ev.RunClaimed(self.kit.worker_id, lease.epoch), writes=rows)
-        advance = Advance(self.kit, recorder, self._breakers, profile)
+        advance = Advance(self.kit, recorder, self._breakers, terms)
         async with self._heartbeat(hold, advance):
             with telling.agent_span(self.kit.telemetry, run):
                 outcome = await advance.go()
@@ -153,14 +156,15 @@ class Engine:
 class Advance:
     """One hold of one run."""
 
-    def __init__(self, kit: Kit, recorder: Recorder, breakers: dict[str, Breaker], profile: Profile) -> None:
+    def __init__(self, kit: Kit, recorder: Recorder, breakers: dict[str, Breaker], terms: Terms) -> None:
         self.kit = kit
         self.recorder = recorder
         self.run: Run = recorder.run
         self._breakers = breakers
-        self.gateway = Gateway(kit, recorder, breakers)
-        self.profile = profile
+        self.terms = terms
+        self.gateway = Gateway(kit, recorder, breakers, terms)
         self._acting: asyncio.Task[Finished | None] | None = None
+        self._interpreter: Interpreter | None = None
         self._aborted = False
         self._stopping = False
 
@@ -189,7 +193,7 @@ class Advance:
 
     async def _interruptible(self) -> Finished | None:
         """Work that a cancel request may interrupt while a model is thinking; None when it was interrupted."""
-        self.gateway = Gateway(self.kit, self.recorder, self._breakers)
+        self.gateway = Gateway(self.kit, self.recorder, self._breakers, self.terms)
         self._acting = asyncio.ensure_future(self._work())
         try:
             return await self._acting
@@ -203,6 +207,9 @@ class Advance:
             await self.gateway.shut()
 
     async def _work(self) -> Finished | None:
+        if self.run.workflow is not None:
+            self._interpreter = Interpreter(self.kit, self.gateway, self.run.workflow, self.overdue)
+            return await self._interpreter.go()
         agent = self.kit.catalogue.agents.get(self.run.agent.name)
         if self.run.agent.kind == "code":
             if agent is None:
@@ -225,6 +232,8 @@ class Advance:
         """Signals came while a call was in flight: a cancel request interrupts a model call (never a tool)."""
         cancel = any(isinstance(decode(s.body, SignalBody), CancelAsked) for s in signals)  # type: ignore[arg-type]
         self.recorder.inbox = max(self.recorder.inbox, len(signals))
+        if self._interpreter is not None:
+            self._interpreter.notice()
         if cancel:
             self.interrupt()
 
@@ -282,7 +291,7 @@ class Advance:
             if s.kind == "tool" and s.state in ("intended", "in_doubt")
         ]
         if asks:
-            await Gateway(self.kit, self.recorder, self._breakers).settle(asks)
+            await Gateway(self.kit, self.recorder, self._breakers, self.terms).settle(asks)
 
     async def _leave_no_child(self) -> None:
         """An agent that ends while another still works for it: that one is stopped first, and its end awaited."""
@@ -330,9 +339,18 @@ class Advance:
             if a.open
         ]
         payload = self.recorder.clean(finished.payload)
+        announcer = self.kit.announcer
+        if announcer is not None:
+            await announcer.look(self.run.task.tenant_id)
         data = ev.RunFinished(finished.status, self.recorder.pack(payload), finished.problem)
         self.recorder.note(data)
-        writes: list[Write] = [self._record(finished.status, finished.ts, ()), *withdrawn]
+        writes: list[Write] = [
+            self._record(finished.status, finished.ts, ()),
+            *withdrawn,
+            *callbacks.left(self.run),
+        ]
+        if announcer is not None:
+            writes += announcer.finished(self.run, finished, payload)
         start = self.run.start
         if start.parent_run:
             result = plain(replace(result_of(self.run), decision_log=()))
@@ -361,33 +379,6 @@ class Advance:
 
     def _failure(self, code: str, message: str, help: str) -> Finished:
         return Finished("failure", None, Problem(code, message, help), self.kit.clock.now())
-
-
-def hear(kit: Kit, recorder: Recorder, signals: list[Signal]) -> None:
-    """Note the events that signals mean."""
-    approvals = recorder.run.approvals
-    waiting = [a.approval_id for a in approvals.values() if a.open]
-    for signal in signals:
-        recorder.note(*_heard(recorder, decode(signal.body, SignalBody)))  # type: ignore[arg-type]
-    for settled in (approvals[a] for a in waiting if not approvals[a].open):
-        telling.approval_settled(kit.telemetry, settled, kit.clock.now())
-
-
-def _heard(recorder: Recorder, signal: Any) -> list[ev.Data]:
-    run = recorder.run
-    if isinstance(signal, VoteCast) and signal.approval_id in run.approvals:
-        own = run.approvals[signal.approval_id].requested_by == signal.vote.approver_id
-        return [] if own else [ev.ApprovalVoted(signal.approval_id, signal.vote)]
-    if isinstance(signal, AnswerGiven) and signal.approval_id in run.approvals:
-        return [ev.QuestionAnswered(signal.approval_id, signal.answer, signal.by)]
-    if isinstance(signal, CancelAsked):
-        return [ev.CancelRequested(signal.by, signal.reason)]
-    if isinstance(signal, ChildDone):
-        step = run.steps.get(signal.step)
-        if step is not None and step.state == "child":
-            payload = recorder.pack(signal.result)
-            return [ev.ChildEnded(signal.step, signal.child_run, payload, signal.usage, signal.labels)]
-    return []
 
 
 AGENT_RUN = "agent_run"

@@ -11,12 +11,15 @@ from remit.core.codec import decode, digest_of, encode, plain
 from remit.core.errors import ConditionError, ConflictError, DeniedError, InputError, NotFoundError
 from remit.core.policy import PolicyRequest, Principal
 from remit.core.provenance import Labels
+from remit.core.run import Run
 from remit.core.signal import AnswerGiven, VoteCast
 from remit.core.task import Actor
 from remit.engine import loading
+from remit.engine.contracts import input_problems
 from remit.engine.kit import Kit
 from remit.engine.records import approval_record
 from remit.engine.schemas import Validator
+from remit.engine.terms import Terms, terms_of
 from remit.ports.store import Page, Signal
 
 TRIES = 20
@@ -68,9 +71,9 @@ class Approvals:
             known = next((v for v in approval.votes if v.decision_id == decision_id), None)
             if known is not None:
                 return self._same(approval, known, actor, kind)
-            await self._as_asked(approval)
-            self._authorise(approval, tenant_id, actor)
-            clean = self._check(approval, actor, kind, rationale, arguments)
+            terms = await terms_of(self._kit, await self._as_asked(approval))
+            self._authorise(approval, tenant_id, actor, terms)
+            clean = self._check(approval, actor, kind, rationale, arguments, terms)
             vote = Vote(
                 decision_id, actor.actor_id, kind, self._clean(rationale), self._kit.clock.now(), clean
             )
@@ -98,8 +101,8 @@ class Approvals:
                 return after
         raise ConflictError(f"approval `{approval_id}` changes too quickly")
 
-    async def _as_asked(self, approval: Approval) -> None:
-        """Raises ConflictError E409 when the run's journal does not say what the record says: a person sees the record."""
+    async def _as_asked(self, approval: Approval) -> Run:
+        """The run that asked. Raises ConflictError E409 when the run's journal does not say what the record says: a person sees the record."""
         run, _ = await loading.load(self._kit.store, approval.run_id, approval.tenant_id)
         asked = run.approvals.get(approval.approval_id)
         if asked is None or _question(asked) != _question(approval):
@@ -108,6 +111,7 @@ class Approvals:
                 code="E409",
                 help=f"the record was changed: cancel the run; `remit runs verify {approval.run_id}` checks the journal",
             )
+        return run
 
     def _same(self, approval: Approval, known: Vote, actor: Actor, kind: DecisionKind) -> Approval:
         if known.approver_id != actor.actor_id or known.kind != kind:
@@ -125,6 +129,7 @@ class Approvals:
         kind: DecisionKind,
         rationale: str,
         arguments: dict[str, Any] | None,
+        terms: Terms,
     ) -> dict[str, Any] | None:
         if not approval.open:
             raise ConflictError(
@@ -132,7 +137,7 @@ class Approvals:
                 code="E405",
                 help="nothing was changed",
             )
-        if approval.reason == "policy" and self._kit.clock.now() >= approval.expires_ts:
+        if approval.reason != "in_doubt" and self._kit.clock.now() >= approval.expires_ts:
             raise ConflictError(f"approval `{approval.approval_id}` expired, which means reject", code="E405")
         if kind == "approve" and actor.actor_id in approval.agreeing:
             raise ConflictError(f"`{actor.actor_id}` approved this already; another person must", code="E405")
@@ -146,18 +151,22 @@ class Approvals:
                 code="E106",
                 help="give `arguments`, or approve or reject",
             )
-        return self._constrained(approval, arguments)
+        return self._constrained(approval, arguments, terms)
 
-    def _constrained(self, approval: Approval, arguments: dict[str, Any]) -> dict[str, Any]:
-        clean: dict[str, Any] = self._kit.redactor(approval.profile).value(arguments)
+    def _constrained(self, approval: Approval, arguments: dict[str, Any], terms: Terms) -> dict[str, Any]:
+        clean: dict[str, Any] = self._kit.redactor(terms.policy.key).value(arguments)
         tool = self._kit.catalogue.tools.get(approval.tool)
-        problems = Validator(tool.spec.input_schema).problems(clean) if tool else ()
+        if tool:
+            problems = input_problems(terms.tools.get(tool.spec.name, tool.spec), tool, clean)
+        else:
+            schema = approval.arguments_schema
+            problems = Validator(schema).problems(clean) if schema else ()
         if problems:
             raise InputError(f"the edited arguments do not fit `{approval.tool}`: {problems[0]}", code="E107")
         return clean
 
-    def _authorise(self, approval: Approval, tenant_id: str, actor: Actor) -> None:
-        if actor.actor_id == approval.requested_by:
+    def _authorise(self, approval: Approval, tenant_id: str, actor: Actor, terms: Terms) -> None:
+        if actor.actor_id in approval.askers:
             raise DeniedError(
                 "nobody approves their own request", code="E311", help="ask somebody with an approver role"
             )
@@ -173,11 +182,11 @@ class Approvals:
                 Principal(tenant_id, actor.actor_id, actor.roles),
                 "approve",
                 approval.tool,
-                {"risk": approval.risk_level, "tenant_id": approval.tenant_id},
+                {"risk": approval.risk_level, "tenant_id": approval.tenant_id, "tags": _tags(approval)},
                 Labels(),
                 approval.arguments,
-                {"requester_is_approver": actor.actor_id == approval.requested_by},
-                approval.profile,
+                {"requester_is_approver": actor.actor_id in approval.askers},
+                terms.policy.key,
             )
         )
         if decision.verdict != "allow":
@@ -199,6 +208,11 @@ class Approvals:
         except ConditionError:
             return False
         return True
+
+
+def _tags(approval: Approval) -> list[str]:
+    """What policy may know of what is approved: that it is a workflow's gate, which names the roles that decide."""
+    return ["gate"] if approval.reason == "gate" and approval.approver_roles else []
 
 
 def _question(approval: Approval) -> Approval:

@@ -24,19 +24,19 @@ from remit.ports.model import Delta, ModelRequest
 class Asking:
     """Asks the model of one run, under one lease."""
 
-    def __init__(self, kit: Kit, recorder: Recorder, principal: Principal) -> None:
+    def __init__(self, kit: Kit, recorder: Recorder, principal: Principal, profile: str) -> None:
+        """`profile` is what policy knows the run's profile by."""
         self.kit = kit
         self.recorder = recorder
         self.run = recorder.run
         self.principal = principal
+        self.profile = profile
 
     async def ask(self, step_id: str, request: ModelRequest, chars: int, request_note: Any) -> Message:
         """Ask the agent's model as step `step_id`. Raises ModelError after it was journaled."""
         route = self.run.agent.model
         decision = self.kit.policy.decide(
-            PolicyRequest(
-                self.principal, "use_model", route, {}, self.run.labels, {}, {}, self.run.start.profile
-            )
+            PolicyRequest(self.principal, "use_model", route, {}, self.run.labels, {}, {}, self.profile)
         )
         if decision.verdict != "allow":
             return await self._model_refused(

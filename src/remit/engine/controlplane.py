@@ -9,6 +9,7 @@ from remit.engine import (
     notifiers,
     schedules,
     tables,
+    trail,
     validation_runs,
     validation_types,
     validations,
@@ -25,6 +26,7 @@ from remit.engine.validation_types import ValidationTypes
 from remit.engine.validations import Validations
 
 COLLECTIONS = (
+    trail.COLLECTION,
     tables.COLLECTION,
     validation_types.COLLECTION,
     validations.COLLECTION,

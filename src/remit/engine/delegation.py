@@ -12,10 +12,11 @@ from remit.core import event as ev
 from remit.core.budget import Budget, carve
 from remit.core.codec import convert, digest_of, plain
 from remit.core.errors import ConfigError, InputError, RunExistsError
+from remit.core.payload import NOTHING, pack
 from remit.core.run import Run, Step
 from remit.core.task import Constraints, Handoff, Task
 from remit.core.tool import ToolSpec
-from remit.engine import creation, resolving
+from remit.engine import creation, profiles, resolving
 from remit.engine.kit import Kit
 from remit.engine.schemas import check_schema
 from remit.ports.agents import Catalogue
@@ -34,7 +35,10 @@ _INPUT_SCHEMA: dict[str, Any] = {
         },
         "input": {"description": "Data it needs, as JSON."},
         "output_schema": {"type": "object", "description": "JSON Schema that its answer must fit."},
-        "max_cost_usd": {"type": "string", "description": "The most it may spend, in US dollars."},
+        "max_cost_usd": {
+            "type": ["string", "number"],
+            "description": "The most it may spend, in US dollars.",
+        },
     },
     "required": ["objective"],
     "additionalProperties": False,
@@ -47,16 +51,19 @@ def tool_name(agent: str) -> str:
 
 
 def target(name: str, delegates: tuple[str, ...]) -> str:
-    """The declared delegate that a tool name means, or the empty string."""
+    """The declared delegate that a tool name means, or the empty string: the one of just that name before one that sounds like it."""
+    exact = name.removeprefix(PREFIX)
+    if exact != name and exact in delegates:
+        return exact
     return next((d for d in delegates if tool_name(d) == name), "")
 
 
-def spec(agent: str, catalogue: Catalogue) -> ToolSpec:
-    """The tool that stands for delegating to `agent`."""
+def spec(name: str, agent: str, catalogue: Catalogue) -> ToolSpec:
+    """The tool `name` that stands for delegating to `agent`."""
     known = catalogue.agents.get(agent)
     about = known.spec.description if known else ""
     return ToolSpec(
-        name=tool_name(agent),
+        name=name,
         description=f"Hand a task to the agent `{agent}` and get its result. {about}".strip(),
         input_schema=_INPUT_SCHEMA,
         risk="L0",
@@ -103,9 +110,10 @@ async def ensure(kit: Kit, run: Run, step: Step) -> None:
     if handoff is None or slice_ is None or await kit.store.head(step.child_run) is not None:
         return
     arguments = step.arguments or {}
-    agent, used = await resolving.resolve(
+    agent, used, document = await resolving.resolve(
         kit.registry, kit.catalogue, run.task.tenant_id, handoff.to_agent, run.start.root_run or run.run_id
     )
+    policy = await profiles.of_run(kit.registry, kit.policy, run)
     task = Task(
         task_id=handoff.handoff_id,
         agent=agent.name,
@@ -118,12 +126,13 @@ async def ensure(kit: Kit, run: Run, step: Step) -> None:
         trace_id=run.task.trace_id,
         output_schema=handoff.expected_output_schema,
     )
+    contents: dict[str, bytes] = {}
     created = ev.RunCreated(
         task=task,
         agent=creation.with_output(agent, task.output_schema),
         agent_digest=digest_of(agent),
         profile=run.start.profile,
-        profile_digest=kit.policy.profile(run.start.profile).digest,
+        profile_digest=policy.profile.digest,
         budget=slice_,
         parent_run=run.run_id,
         parent_step=step.step,
@@ -131,10 +140,11 @@ async def ensure(kit: Kit, run: Run, step: Step) -> None:
         depth=run.start.depth + 1,
         handoff=handoff,
         labels=run.labels,
-        definitions=used,
+        workflow=NOTHING if document is None else pack(document, contents),
+        definitions=used if policy.used is None else (*used, policy.used),
     )
     try:
-        await creation.create(kit, step.child_run, created)
+        await creation.create(kit, step.child_run, created, contents=contents)
     except RunExistsError:
         return
 
@@ -142,7 +152,7 @@ async def ensure(kit: Kit, run: Run, step: Step) -> None:
 def _money(text: Any) -> Decimal | None:
     if text is None:
         return None
-    money: Decimal = convert(text, Decimal)
+    money: Decimal = convert(str(text), Decimal)
     if not (money.is_finite() and 0 < money < MOST_USD):
         raise InputError(f"`max_cost_usd` is `{text}`, which is no amount of dollars", code="E703")
     return money

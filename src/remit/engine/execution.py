@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from msgspec.structs import asdict
@@ -17,9 +18,9 @@ from remit.core.task import Artifact
 from remit.core.tool import ToolSpec
 from remit.engine import telling
 from remit.engine.breaker import Breaker
+from remit.engine.contracts import output_problems
 from remit.engine.effects import Recorder
 from remit.engine.kit import Kit
-from remit.engine.schemas import Validator
 from remit.engine.tenant_secrets import TenantSecrets
 from remit.ports.agents import Found, Kept, Tool, ToolContext
 from remit.ports.store import Put, Write
@@ -41,13 +42,25 @@ class Unknown(Exception):
 class Execution:
     """Executes one step to its outcome, or to doubt."""
 
-    def __init__(self, kit: Kit, recorder: Recorder, tool: Tool, step: Step, breaker: Breaker) -> None:
+    def __init__(
+        self,
+        kit: Kit,
+        recorder: Recorder,
+        tool: Tool,
+        spec: ToolSpec,
+        step: Step,
+        breaker: Breaker,
+        *,
+        timeout_s: float | None = None,
+    ) -> None:
+        """`spec` is the tool's in this run: of its code, or narrowed by a definition. `timeout_s` bounds an attempt besides the tool's own limit."""
         self.kit = kit
         self.recorder = recorder
         self.tool = tool
-        self.spec: ToolSpec = tool.spec
+        self.spec = spec
         self.step = step
         self.breaker = breaker
+        self.timeout_s = min(self.spec.timeout_s, timeout_s or self.spec.timeout_s)
         self.began = kit.clock.monotonic()
         self.tries = 0
         self.kept: list[Kept] = []
@@ -93,12 +106,12 @@ class Execution:
         if self.spec.effect != "read":
             await self.recorder.assure()
         try:
-            async with asyncio.timeout(self.spec.timeout_s):
+            async with asyncio.timeout(self.timeout_s):
                 output = await self.tool.call(self.step.arguments, self._context())
         except ToolError:
             raise
         except TimeoutError as error:
-            why = f"`{self.spec.name}` did not answer within {self.spec.timeout_s:g} s"
+            why = f"`{self.spec.name}` did not answer within {self.timeout_s:g} s"
             raise Unknown(why, running=True) from error
         except asyncio.CancelledError as error:
             if _cancelled():
@@ -126,13 +139,16 @@ class Execution:
             secrets=TenantSecrets(self.kit.secrets, task.tenant_id),
             platform=self.kit.platform(task) if self.kit.platform else None,
             kept=self.kept,
+            labels=self.recorder.run.labels,
+            policy_profile=self.recorder.run.start.profile,
+            max_risk=task.constraints.max_risk,
         )
 
     # doubt
 
     async def _unknown(self, error: Unknown) -> str:
         if self.spec.effect == "read":
-            self._failed("E708", str(error), "")
+            self._failed("E712" if error.running else "E708", str(error), "")
             await self._flush()
             return ""
         return await self._recover(str(error), may_repeat=not error.running)
@@ -208,7 +224,7 @@ class Execution:
         await self._flush()
 
     def _failed(self, code: str, message: str, help: str) -> None:
-        self.breaker.failed() if code != "E700" else self.breaker.succeeded()
+        self.breaker.succeeded() if _answered(code) else self.breaker.failed()
         latency = self._latency()
         self.recorder.note(
             ev.EffectFailed(
@@ -226,9 +242,7 @@ class Execution:
             await self.recorder.record(writes=row)
 
     def _post_check(self, output: Any) -> str:
-        if self.spec.output_schema is None:
-            return ""
-        problems = Validator(self.spec.output_schema, fixed=True).problems(output)
+        problems = output_problems(self.spec, self.tool, output)
         return f"the output of `{self.spec.name}` does not fit its schema: {problems[0]}" if problems else ""
 
     async def _cap(self, output: Any) -> tuple[Any, tuple[Artifact, ...]]:
@@ -262,6 +276,11 @@ def unwritten(run: Run) -> list[Write]:
         return []
     called = (s for s in run.steps.values() if s.kind == "tool" and s.key)
     return [_ledger_row(run, step) for step in called if step.state in ("done", "failed")]
+
+
+def _answered(code: str) -> bool:
+    """Whether a failure is the tool's own answer, under the code of its author, and no trouble with the tool."""
+    return code == "E700" or re.fullmatch(r"E\d{3}", code) is None
 
 
 def _ledger_row(run: Run, step: Step) -> Put:

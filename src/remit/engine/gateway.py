@@ -16,24 +16,27 @@ from msgspec.structs import replace
 
 from remit.core import event as ev
 from remit.core.approval import Approval
-from remit.core.budget import Reservation, exceeded
+from remit.core.budget import Reservation, Usage, exceeded
 from remit.core.codec import digest_of, idempotency_key, plain
 from remit.core.errors import BudgetError, DeniedError, FencedError, InputError, NotFoundError, StoreError
 from remit.core.message import Message
 from remit.core.policy import ActionName, Decision, PolicyRequest, Principal
 from remit.core.provenance import Label
 from remit.core.records import ToolCallRecord
+from remit.core.rule import PUBLISH, declares
 from remit.core.run import Run, Step
 from remit.core.task import Problem
 from remit.core.tool import ToolSpec
-from remit.engine import delegation, telling
+from remit.engine import delegation, gates, telling
 from remit.engine.asking import Asking
 from remit.engine.breaker import Breaker
+from remit.engine.contracts import input_problems
 from remit.engine.effects import Recorder
 from remit.engine.execution import Execution
 from remit.engine.kit import Kit
 from remit.engine.records import approval_id, approval_record
-from remit.engine.schemas import Validator
+from remit.engine.terms import Terms
+from remit.ports.agents import Tool
 from remit.ports.model import ModelRequest
 from remit.ports.store import ABSENT, Put, Write
 
@@ -58,7 +61,10 @@ class Interrupted(BaseException):
 
 
 class Ask(Struct, frozen=True):
-    """A request for one call: `step` is its place in the run; `malformed` is raw text that was no JSON object."""
+    """A request for one call: `step` is its place in the run; `malformed` is raw text that was no JSON object.
+
+    `gate` says that `name` is no tool but a question to a person; `timeout_s` bounds an attempt besides the tool's own limit.
+    """
 
     step: str
     call_id: str
@@ -66,6 +72,8 @@ class Ask(Struct, frozen=True):
     arguments: dict[str, Any]
     malformed: str | None = None
     from_model: bool = True
+    gate: bool = False
+    timeout_s: float | None = None
 
 
 class Plan(Struct):
@@ -83,7 +91,7 @@ class Gateway:
     INVARIANT: a step found `intended` was not begun by this call of the agent, so it is recovered, never just executed.
     """
 
-    def __init__(self, kit: Kit, recorder: Recorder, breakers: dict[str, Breaker]) -> None:
+    def __init__(self, kit: Kit, recorder: Recorder, breakers: dict[str, Breaker], terms: Terms) -> None:
         self.kit = kit
         self.recorder = recorder
         self.run: Run = recorder.run
@@ -97,15 +105,19 @@ class Gateway:
         self.principal = Principal(
             task.tenant_id, task.actor_context.actor_id, task.actor_context.roles, self.run.agent.name
         )
-        self.profile = kit.policy.profile(self.run.start.profile)
-        self._asking = Asking(kit, recorder, self.principal)
+        self.terms = terms
+        self.profile = terms.policy.profile
+        self._asking = Asking(kit, recorder, self.principal, terms.policy.key)
 
     # tools and delegates
 
-    async def settle(self, asks: list[Ask]) -> None:
-        """Bring every call to its outcome, or as far as it can go now. Raises Parked when one must wait."""
+    async def settle(self, asks: list[Ask], *, starting: int = 1) -> None:
+        """Bring every call to its outcome, or as far as it can go now. Raises Parked when one must wait.
+
+        `starting` is how many children are about to start in all, where other batches start some too.
+        """
         with self._entered():
-            await self._settle(asks)
+            await self._settle(asks, starting)
 
     @contextlib.contextmanager
     def _entered(self) -> Iterator[None]:
@@ -140,19 +152,20 @@ class Gateway:
             self._left.clear()
             await self._left.wait()
 
-    async def _settle(self, asks: list[Ask]) -> None:
+    async def _settle(self, asks: list[Ask], others: int) -> None:
         if self.recorder.inbox:
             raise Interrupted
+        await self._look()
         started: list[tuple[Ask, bool]] = []
         effectful = False
         starting = [a.step for a in asks if self._starts_child(a)]
         for ask in asks:
             # Planning never waits, so no other batch can come in between.
-            self._starting = max(len(starting), 1)
+            self._starting = max(len(starting), others)
             plan = self._plan(ask)
             if ask.step in starting:
                 starting.remove(ask.step)
-            self.recorder.note(*plan.events, writes=plan.writes)
+            self.recorder.note(*plan.events, writes=[*plan.writes, *self._announced(plan)])
             if plan.runs:
                 started.append((ask, plan.lost))
                 effectful = effectful or self._has_effect(ask.name)
@@ -165,6 +178,15 @@ class Gateway:
         if waiting is not None:
             await self.recorder.flush()
             raise waiting
+
+    async def _look(self) -> None:
+        if self.kit.announcer is not None:
+            await self.kit.announcer.look(self.run.task.tenant_id)
+
+    def _announced(self, plan: Plan) -> list[Write]:
+        """The events that a plan asks people, for whoever subscribed to that."""
+        asked = [e.approval for e in plan.events if isinstance(e, ev.ApprovalRequested)]
+        return self.kit.announcer.requested(self.run, asked) if asked and self.kit.announcer else []
 
     def _starts_child(self, ask: Ask) -> bool:
         """Whether a call may start a child run now or later."""
@@ -194,7 +216,7 @@ class Gateway:
         if step.state == "child":
             return Plan(runs=True)
         if step.state == "awaiting":
-            return self._after_approval(ask, step)
+            return self._after_gate(ask, step) if step.kind == "gate" else self._after_approval(ask, step)
         if step.state == "in_doubt":
             return self._after_doubt(ask, step)
         if step.state == "decided":
@@ -212,11 +234,13 @@ class Gateway:
 
     def _decide(self, ask: Ask) -> Plan:
         """Validate and ask policy about a call that is new."""
+        if ask.gate:
+            return self._open_gate(ask)
         spec, kind, refusal = self._lookup(ask)
         if spec is None:
             return self._refuse(ask, refusal or Problem("E702", f"there is no tool `{ask.name}`"))
         arguments = self.recorder.clean(ask.arguments)
-        problems = Validator(spec.input_schema, fixed=True).problems(arguments)
+        problems = input_problems(spec, self._coded(kind, ask.name), arguments)
         if problems:
             return self._refuse(
                 ask, self.recorder.problem("E703", "; ".join(problems[:5]), "fix the arguments"), kind
@@ -259,7 +283,7 @@ class Gateway:
         agent = self.run.agent
         target = delegation.target(ask.name, agent.delegates)
         if target:
-            return delegation.spec(target, self.kit.catalogue), "delegate", None
+            return delegation.spec(ask.name, target, self.kit.catalogue), "delegate", None
         tool = self.kit.catalogue.tools.get(ask.name)
         if tool is None or ask.name not in agent.tools:
             known = ", ".join(f"`{t}`" for t in agent.tools) or "none"
@@ -276,7 +300,7 @@ class Gateway:
                 "tool",
                 Problem("E705", f"tool `{ask.name}` failed repeatedly and rests", "try again later"),
             )
-        return tool.spec, "tool", None
+        return self._spec(ask.name), "tool", None
 
     def _ask_policy(
         self, spec: ToolSpec, kind: ev.StepKind, arguments: dict[str, Any], *, approved: bool
@@ -299,7 +323,14 @@ class Gateway:
                 f"the task accepts risk up to {limit} and `{spec.name}` is {spec.risk}",
             )
         action: ActionName = "hand_off" if kind == "delegate" else "call_tool"
-        resource = delegation.target(spec.name, self.run.agent.delegates) if kind == "delegate" else spec.name
+        resource = spec.name
+        if kind == "delegate":  # policy knows agents by name, whatever alias of theirs is meant
+            resource = delegation.target(spec.name, self.run.agent.delegates).partition("@")[0]
+        if kind == "tool" and spec.name == PUBLISH:
+            action, resource = "publish", arguments["type"]
+            if not declares(self.run.agent.publishes, resource):
+                why = f"agent `{self.run.agent.name}` does not declare that it publishes `{resource}`"
+                return Decision("deny", ("declared-events",), why, "add the type to its `publishes`")
         decision = self.kit.policy.decide(
             PolicyRequest(
                 self.principal,
@@ -309,7 +340,7 @@ class Gateway:
                 self.run.labels,
                 arguments,
                 context,
-                self.run.start.profile,
+                self.terms.policy.key,
             )
         )
         telling.decided(self.kit.telemetry, action, decision.verdict)
@@ -390,6 +421,7 @@ class Gateway:
             arguments_digest=digest,
             policy_version=decision.policy_version,
             requested_by=self.run.task.actor_context.actor_id,
+            caused_by=self.run.task.actor_context.behind,
             requested_ts=now,
             expires_ts=now + int((decision.expires_s or self.profile.approval_expires_s) * 1000),
             approver_roles=decision.approver_roles or self.profile.approver_roles,
@@ -416,7 +448,7 @@ class Gateway:
         spec, kind, refusal = self._lookup(ask)
         if spec is None:
             return self._refuse(ask, refusal or Problem("E702", "the tool is gone"), step.kind)
-        problems = Validator(spec.input_schema, fixed=True).problems(agreed)
+        problems = input_problems(spec, self._coded(kind, ask.name), agreed)
         if problems:
             return self._refuse(ask, self.recorder.problem("E703", "; ".join(problems[:5])), kind)
         digest = digest_of(agreed)
@@ -468,6 +500,55 @@ class Gateway:
             return Plan([decided, *refused.events])
         plan = self._intend(ask, arguments, 0, kind)
         return Plan([decided, *plan.events], plan.writes, plan.runs)
+
+    # gates
+
+    def _open_gate(self, ask: Ask) -> Plan:
+        """Ask a person what a workflow wants to know of one."""
+        try:
+            gate = gates.request(ask.arguments)
+        except InputError as error:
+            return self._refuse(ask, self.recorder.problem("E703", error.message, error.help), "gate")
+        shown = self.recorder.clean(gates.shown(gate))
+        digest = digest_of(shown)
+        decision = gates.decision(gate, self.profile, self.profile.digest)
+        decided = ev.ToolDecided(
+            ask.step, ask.call_id, ask.name, digest, decision, "gate", self.recorder.pack(shown)
+        )
+        why = self.recorder.clean(gate.message)
+        approval = self._approval(ask.step, gates.spec(ask.name, gate), shown, digest, decision, "gate", why)
+        approval = replace(approval, arguments_schema=gate.schema)
+        return Plan([decided, ev.ApprovalRequested(approval)], [approval_record(approval, ABSENT)])
+
+    def _after_gate(self, ask: Ask, step: Step) -> Plan:
+        """Go on with whatever was decided; one that nobody decided in time says so."""
+        approval = self.run.approvals[step.approval_id]
+        events: list[ev.Data] = []
+        writes: list[Write] = []
+        if approval.open and self._expired(approval):
+            approval = replace(approval, status="expired")
+            events, writes = [ev.ApprovalExpired(approval.approval_id)], [approval_record(approval, None)]
+            telling.approval_settled(self.kit.telemetry, approval, self.kit.clock.now())
+        elif approval.status == "info_requested" and gates.returns_questions(ask.arguments):
+            events = [ev.ApprovalWithdrawn(approval.approval_id)]
+            writes = [approval_record(replace(approval, status="cancelled"), None)]
+        elif approval.open:
+            return Plan()
+        output = self.recorder.pack(gates.outcome(approval, step.arguments))
+        latency = float(self.kit.clock.now() - approval.requested_ts)
+        done = ev.EffectDone(
+            step.step, output, Label(f"person:{step.name}"), latency, 1, Usage(), (), "person"
+        )
+        return Plan([*events, done], writes)
+
+    def withdraw(self, step: Step) -> None:
+        """Nobody needs the decision about this step any more."""
+        approval = self.run.approvals.get(step.approval_id)
+        if approval is not None and approval.open and step.state == "awaiting":
+            withdrawn = replace(approval, status="cancelled")
+            self.recorder.note(
+                ev.ApprovalWithdrawn(approval.approval_id), writes=[approval_record(withdrawn, None)]
+            )
 
     def _expired(self, approval: Approval) -> bool:
         return approval.open and self.kit.clock.now() >= approval.expires_ts
@@ -527,12 +608,13 @@ class Gateway:
             await self._ensure_child(ask, step)
             return
         tool = self.kit.catalogue.tools[ask.name]
-        execution = Execution(self.kit, self.recorder, tool, step, self._breaker(ask.name))
+        spec, rests = self._spec(ask.name), self._breaker(ask.name)
+        execution = Execution(self.kit, self.recorder, tool, spec, step, rests, timeout_s=ask.timeout_s)
         doubt = await (execution.recover() if lost else execution.run())
         if doubt:
-            telling.in_doubt(self.kit.telemetry, tool.spec)
+            telling.in_doubt(self.kit.telemetry, spec)
             plan = self._doubtful(ask, step, doubt)
-            await self.recorder.record(*plan.events, writes=plan.writes)
+            await self.recorder.record(*plan.events, writes=[*plan.writes, *self._announced(plan)])
 
     async def _ensure_child(self, ask: Ask, step: Step) -> None:
         try:
@@ -556,13 +638,14 @@ class Gateway:
         return Plan([ev.EffectInDoubt(ask.step, step.key, clean), ev.ApprovalRequested(approval)], writes)
 
     def _spec(self, name: str) -> ToolSpec:
-        """What a tool says about itself; the strictest there is for one that no longer exists."""
+        """What a tool is held to in this run; the strictest there is for one that no longer exists."""
         tool = self.kit.catalogue.tools.get(name)
-        return (
-            tool.spec
-            if tool
-            else ToolSpec(name, "", {}, risk="L3", outward=True, trust="untrusted", sensitivity="private")
-        )
+        if tool is None:
+            return ToolSpec(name, "", {}, risk="L3", outward=True, trust="untrusted", sensitivity="private")
+        return self.terms.tools.get(name, tool.spec)
+
+    def _coded(self, kind: ev.StepKind, name: str) -> Tool | None:
+        return self.kit.catalogue.tools.get(name) if kind == "tool" else None
 
     def _breaker(self, name: str) -> Breaker:
         # One for each tenant: what one tenant's calls do to a tool must not close it to the others.

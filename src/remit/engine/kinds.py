@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from remit.core.agent import AgentSpec
 from remit.core.codec import convert, plain
-from remit.core.definition import MAIN
+from remit.core.definition import MAIN, Definition
 from remit.core.errors import ConfigError, InputError
+from remit.core.rule import check_declared, with_publishing
 from remit.engine.models import ModelAccess, Route
 from remit.engine.schemas import check_schema
 from remit.engine.versions import Kind
+from remit.ports.policy import Policy
+from remit.ports.store import Write
 
 AGENT, PROMPT, ROUTE = "agent", "prompt", "model_route"
+WORKFLOW = "workflow"
+PROFILE, TOOL_SCHEMA = "policy_profile", "tool_schema"
 
 _Text = Annotated[str, Meta(min_length=1)]
 _PROMPT = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,127})(?:@([A-Za-z0-9_.-]{1,64}))?\Z")
@@ -41,6 +46,8 @@ class AgentBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     max_tokens: Annotated[int, Meta(ge=1)] = 2048
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     repairs: Annotated[int, Meta(ge=0, le=10)] = 2
+    publishes: tuple[str, ...] = ()
+    subscribes: tuple[str | dict[str, Any], ...] = ()
 
 
 class PromptBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,14 +94,21 @@ class Shaped(Kind):
         convert(body, self._shape)
 
 
+Subscribing = Callable[[Definition, Definition | None], list[Write]]
+
+
 class AgentKind(Kind):
     """Agents as data. `tools` are the names that exist here; `routes` those of settings, besides the registry's."""
 
     name = AGENT
 
-    def __init__(self, tools: Collection[str], routes: Collection[str]) -> None:
+    def __init__(
+        self, tools: Collection[str], routes: Collection[str], subscribing: Subscribing | None = None
+    ) -> None:
+        """`subscribing` says what a change of an agent means for the events that start it."""
         self._tools = tools
         self._routes = routes
+        self._subscribing = subscribing
 
     def check(self, body: dict[str, Any]) -> None:
         """Raise InputError for an agent that could not work: an unknown tool, a schema that is none."""
@@ -107,6 +121,11 @@ class AgentKind(Kind):
             schema_of("output_schema", made.output_schema)
         if isinstance(made.instructions, PromptRef):
             parse_prompt(made.instructions.prompt)
+        check_declared("", made.subscribes, made.publishes)
+
+    async def also(self, definition: Definition, before: Definition | None) -> list[Write]:
+        """What it subscribes to, in the same transaction."""
+        return self._subscribing(definition, before) if self._subscribing is not None else []
 
     def references(self, body: dict[str, Any]) -> list[tuple[str, str]]:
         """The prompt that it names, if it names one, and a model route that settings do not have."""
@@ -133,12 +152,10 @@ class RouteKind(Shaped):
 
 
 class ToolSchemaKind(Shaped):
-    """Contracts of tools."""
+    """Contracts of tools: what the models of new runs are shown, on top of what the code asks for."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "tool_schema", ToolSchemaBody, "it is on record; a tool goes by the schema of its code"
-        )
+        super().__init__(TOOL_SCHEMA, ToolSchemaBody)
 
     def check(self, body: dict[str, Any]) -> None:
         """Raise InputError for a schema that is none."""
@@ -149,25 +166,32 @@ class ToolSchemaKind(Shaped):
 
 
 class PolicyProfileKind(Shaped):
-    """Policy profiles, checked like those in files. `problems` says what is wrong with fields and Cedar text."""
+    """Policy profiles: they go before those of folders of the same name, and are checked as those are."""
 
-    def __init__(self, problems: Callable[[dict[str, Any], str], list[str]]) -> None:
-        remark = "it is on record; the profiles in force are those of the folders in `remit.toml`"
-        super().__init__("policy_profile", PolicyProfileBody, remark)
-        self._problems = problems
+    def __init__(self, policy: Policy) -> None:
+        remark = "in force for new runs at once, and for those under way as soon as they go on"
+        super().__init__(PROFILE, PolicyProfileBody, remark)
+        self._policy = policy
 
     def check(self, body: dict[str, Any]) -> None:
         """Raise InputError that lists everything wrong with the profile."""
         super().check(body)
-        found = self._problems(body.get("profile", {}), body["cedar"])
-        if found:
-            raise InputError("; ".join(found), code="E509", help="correct what is named and try again")
+        try:
+            self._policy.add("checked", *profile_of(body))
+        except ConfigError as error:
+            raise InputError(error.message, code="E509", help=error.help) from error
 
 
 def route_of(body: dict[str, Any]) -> Route:
     """The route that a definition is."""
     made = convert(body, RouteBody)
     return Route(made.provider, made.model, made.fallbacks, made.max_tokens, made.timeout_s)
+
+
+def profile_of(body: dict[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """The fields and the policies of the profile that a definition is."""
+    made = convert(body, PolicyProfileBody)
+    return made.profile, made.cedar
 
 
 def parse_prompt(text: str) -> tuple[str, int, str]:
@@ -184,6 +208,7 @@ def parse_prompt(text: str) -> tuple[str, int, str]:
 def agent_spec(name: str, version: int, kind: Any, body: dict[str, Any], instructions: str) -> AgentSpec:
     """The spec of an agent that is a definition."""
     fields = {f: getattr(convert(body, AgentBody), f) for f in AgentBody.__struct_fields__}
+    fields["tools"] = with_publishing(fields["tools"], fields["publishes"])
     return AgentSpec(name=name, kind=kind, version=str(version), **{**fields, "instructions": instructions})
 
 

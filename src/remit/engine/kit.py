@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from remit.core.redaction import Redactor
 from remit.core.task import Task
+from remit.engine.bus.announcing import Announcer
 from remit.engine.faults import Crashpoint
 from remit.engine.models import ModelAccess
 from remit.engine.registry import Registry
@@ -44,3 +45,4 @@ class Kit:
     crash: Crashpoint | None = None
     platform: Callable[[Task], Platform] | None = None
     on_delta: Callable[[str, Delta], None] = field(default=_nobody)
+    announcer: Announcer | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from remit.core.codec import digest_of, plain
 from remit.core.errors import FencedError, InputError, ModelError, RemitError, StoreError, ToolError
 from remit.core.message import Message, user
 from remit.core.provenance import Label
+from remit.core.rule import PUBLISH
 from remit.core.run import (
     AskModel,
     CallTools,
@@ -54,7 +56,7 @@ class LlmLoop:
         self.kit = kit
         self.gateway = gateway
         self.run: Run = gateway.run
-        self._tools = offered(kit, gateway.run)
+        self._tools = offered(kit, gateway.run, gateway.terms.tools)
         self._system_chars = len(self.run.agent.instructions) + sum(
             len(t.description) + 3 * len(t.input_schema) * 16 for t in self._tools
         )
@@ -101,10 +103,13 @@ class LlmLoop:
         self.gateway.recorder.note(ev.OutputRejected(reason, self.run.repairs + 1))
 
 
-def offered(kit: Kit, run: Run) -> tuple[ToolSpec, ...]:
-    """The tools that a run's model is shown: declared ones that exist, and its delegates."""
-    tools = [kit.catalogue.tools[name].spec for name in run.agent.tools if name in kit.catalogue.tools]
-    tools += [delegation.spec(name, kit.catalogue) for name in run.agent.delegates]
+def offered(kit: Kit, run: Run, contracts: Mapping[str, ToolSpec]) -> tuple[ToolSpec, ...]:
+    """The tools that a run's model is shown: declared ones that exist, by their contracts, and its delegates."""
+    known = kit.catalogue.tools
+    tools = [contracts.get(name, known[name].spec) for name in run.agent.tools if name in known]
+    tools += [
+        delegation.spec(delegation.tool_name(name), name, kit.catalogue) for name in run.agent.delegates
+    ]
     return tuple(tools)
 
 
@@ -232,6 +237,14 @@ class CodeContext:
             return
         label = Label(f"agent:{self._run.agent.name}")
         self._gateway.recorder.note(ev.MemoryWritten(key, self._gateway.recorder.pack(clean), label))
+
+    async def publish(self, type: str, data: Any = None, *, key: str = "", subject: str = "") -> str:
+        """Publish an event of a declared type, and return its id. Raises ToolError when it was refused."""
+        given = {"type": type, "data": data, "key": key, "subject": subject}
+        answer = await self.call(
+            PUBLISH, **{name: value for name, value in given.items() if value not in ("", None)}
+        )
+        return str(answer["event_id"])
 
     def _ask(self, name: str, arguments: dict[str, Any]) -> Ask:
         step_id = self._numbering.next()

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 from remit.core.agent import AgentSpec
 from remit.core.codec import convert
 from remit.core.definition import Definition, DefinitionUsed, Head, chosen, definition_id, is_name
 from remit.core.errors import DeniedError, NotFoundError
 from remit.core.run import Run
-from remit.engine.kinds import AGENT, PROMPT, ROUTE, AgentBody, PromptRef, agent_spec, parse_prompt, route_of
+from remit.engine.kinds import (
+    AGENT,
+    PROMPT,
+    ROUTE,
+    TOOL_SCHEMA,
+    WORKFLOW,
+    AgentBody,
+    PromptRef,
+    agent_spec,
+    parse_prompt,
+    route_of,
+)
 from remit.engine.models import ModelAccess
-from remit.engine.registry import Registry
+from remit.engine.registry import PAGE, Registry
+from remit.engine.workflows.spec import workflow_spec
 from remit.ports.agents import Catalogue
 
 
@@ -20,63 +33,105 @@ class Resolved(NamedTuple):
 
     spec: AgentSpec
     used: tuple[DefinitionUsed, ...] = ()
+    document: Mapping[str, Any] | None = None
+    """The States Language document of one that is a workflow."""
 
 
 async def resolve(registry: Registry, catalogue: Catalogue, tenant_id: str, name: str, key: str) -> Resolved:
-    """The agent of this name. `key` decides on which side of a canary it falls: the same key, the same side.
+    """The agent or workflow of this name, or of `NAME@ALIAS`. `key` decides on which side of a canary it falls: the same
+    key, the same side.
 
-    Raises NotFoundError for an unknown agent or prompt, and DeniedError for one that is disabled, or its model route.
+    Raises NotFoundError for an unknown agent or prompt, and DeniedError for one that is disabled, its model route or a tool's schema.
     """
-    found = await _agent(registry, catalogue, tenant_id, name, key)
+    return await completed(registry, tenant_id, await _agent(registry, catalogue, tenant_id, name, key), key)
+
+
+async def completed(registry: Registry, tenant_id: str, found: Resolved, key: str) -> Resolved:
+    """An agent with the definitions of its model route and its tools. Raises DeniedError for one that is disabled."""
     model = found.spec.model
     head = await registry.head(tenant_id, ROUTE, model) if is_name(model) else None
-    if head is None or not head.active.version:
-        return found
-    return Resolved(found.spec, (*found.used, _used(await _active(registry, head, key))))
+    heads = [] if head is None else [head]
+    heads += await _contracts(registry, tenant_id, found.spec.tools)
+    more = [used(await _active(registry, head, key)) for head in heads if head.active.version]
+    return found._replace(used=(*found.used, *more)) if more else found
 
 
 async def pinned_route(registry: Registry, models: ModelAccess, run: Run) -> str:
     """The route that a run asks: the version of its first event, made known to `models`; else the one of settings."""
     name = run.agent.model
-    used = next((d for d in run.start.definitions if (d.kind, d.name) == (ROUTE, name)), None)
-    if used is None:
+    pinned = next((d for d in run.start.definitions if (d.kind, d.name) == (ROUTE, name)), None)
+    if pinned is None:
         return name
-    own = f"{name}@{used.digest.removeprefix('sha256:')[:12]}"
+    own = f"{name}@{pinned.digest}"  # the whole digest: no tenant's route may ever pass for another's
     if not models.knows(own):
-        made = await registry.get(run.task.tenant_id, ROUTE, name, used.version)
+        made = await registry.get(run.task.tenant_id, ROUTE, name, pinned.version)
         models.add(own, route_of(made.body))
     return own
 
 
+async def _contracts(registry: Registry, tenant_id: str, tools: tuple[str, ...]) -> list[Head]:
+    """The definitions of these tools. Most tenants have few, so one page holds them all; else each is looked up."""
+    if not tools:
+        return []
+    page = await registry.list(tenant_id, TOOL_SCHEMA, limit=PAGE)
+    if page.cursor is None:
+        return [head for head in page.items if head.name in tools]
+    found = [await registry.head(tenant_id, TOOL_SCHEMA, name) for name in tools if is_name(name)]
+    return [head for head in found if head is not None]
+
+
 async def _agent(registry: Registry, catalogue: Catalogue, tenant_id: str, name: str, key: str) -> Resolved:
-    head = await registry.head(tenant_id, AGENT, name) if is_name(name) else None
-    if head is None or not head.active.version:
-        return Resolved(_in_code(catalogue, name))
-    made = await _active(registry, head, key)
+    """What a name means: an agent of the registry, a workflow of the registry, or either of the code."""
+    base, _, alias = name.partition("@")
+    for kind in (AGENT, WORKFLOW):
+        head = await registry.head(tenant_id, kind, base) if is_name(base) else None
+        if head is None or not head.active.version:
+            continue
+        made = await _active(registry, head, key)
+        if alias:
+            made = await registry.resolve(tenant_id, kind, base, alias=alias, key=key)
+        if kind == WORKFLOW:
+            spec = workflow_spec(base, made.body, catalogue, version=str(made.version))
+            return Resolved(spec, (used(made),), made.body)
+        return await _defined(registry, catalogue, tenant_id, made, key)
+    return _in_code(catalogue, name)
+
+
+async def _defined(
+    registry: Registry, catalogue: Catalogue, tenant_id: str, made: Definition, key: str
+) -> Resolved:
     told = convert(made.body, AgentBody).instructions
-    used = [_used(made)]
+    uses = [used(made)]
     if isinstance(told, PromptRef):
         prompt = await _prompt(registry, tenant_id, told.prompt, key)
-        used.append(_used(prompt))
+        uses.append(used(prompt))
         told = str(prompt.body["text"])
-    coded = catalogue.agents.get(name)
+    coded = catalogue.agents.get(made.name)
     kind = coded.spec.kind if coded is not None else "llm"
-    return Resolved(agent_spec(name, made.version, kind, made.body, told), tuple(used))
+    return Resolved(agent_spec(made.name, made.version, kind, made.body, told), tuple(uses))
 
 
 async def agents(
     registry: Registry, catalogue: Catalogue, tenant_id: str, *, after: str = "", limit: int = 50
 ) -> tuple[list[AgentSpec], str | None]:
     """The agents of a tenant by name, of code and registry, behind the name `after`; and the name where the next page starts."""
-    names = {n for n in catalogue.agents if n > after}
-    page = await registry.list(tenant_id, AGENT, after=after, limit=limit + 1)
+    names, cursor = await named(registry, tenant_id, AGENT, catalogue.agents, after=after, limit=limit)
+    found = [s for n in names if (s := await _shown(registry, catalogue, tenant_id, n)) is not None]
+    return found, cursor
+
+
+async def named(
+    registry: Registry, tenant_id: str, kind: str, coded: Collection[str], *, after: str, limit: int
+) -> tuple[list[str], str | None]:
+    """The names behind `after` that code (`coded`) or the registry has for a kind, and the name where the next page starts."""
+    names = {n for n in coded if n > after}
+    page = await registry.list(tenant_id, kind, after=after, limit=limit + 1)
     names |= {h.name for h in page.items if h.active.version}
     # Beyond the last head of a full page there may be heads that were not read.
     known = sorted(n for n in names if page.cursor is None or n <= page.items[-1].name)
-    found = [s for n in known[:limit] if (s := await _shown(registry, catalogue, tenant_id, n)) is not None]
     more = len(known) > limit or page.cursor is not None
     last = known[limit - 1] if len(known) >= limit else page.items[-1].name if page.items else ""
-    return found, last if more else None
+    return known[:limit], last if more else None
 
 
 async def _shown(registry: Registry, catalogue: Catalogue, tenant_id: str, name: str) -> AgentSpec | None:
@@ -88,12 +143,13 @@ async def _shown(registry: Registry, catalogue: Catalogue, tenant_id: str, name:
 
 
 async def _active(registry: Registry, head: Head, key: str) -> Definition:
-    _switched_on(head)
+    switched_on(head)
     version = chosen(head.active, definition_id(head.tenant_id, head.kind, head.name), key)
     return await registry.get(head.tenant_id, head.kind, head.name, version)
 
 
-def _switched_on(head: Head) -> None:
+def switched_on(head: Head) -> None:
+    """Raise DeniedError E513 for a definition that is disabled."""
     if not head.enabled:
         by = f" by `{head.last.author}`: {head.last.reason}" if head.last.action == "disable" else ""
         raise DeniedError(
@@ -107,19 +163,20 @@ async def _prompt(registry: Registry, tenant_id: str, reference: str, key: str) 
     name, version, alias = parse_prompt(reference)
     head = await registry.head(tenant_id, PROMPT, name)
     if head is not None:
-        _switched_on(head)
+        switched_on(head)
     if version:
         return await registry.get(tenant_id, PROMPT, name, version)
     return await registry.resolve(tenant_id, PROMPT, name, alias=alias, key=key)
 
 
-def _in_code(catalogue: Catalogue, name: str) -> AgentSpec:
+def _in_code(catalogue: Catalogue, name: str) -> Resolved:
     agent = catalogue.agents.get(name)
     if agent is None:
         known = ", ".join(f"`{a}`" for a in sorted(catalogue.agents)) or "none"
-        raise NotFoundError(f"there is no agent `{name}`", help=f"known agents: {known}")
-    return agent.spec
+        raise NotFoundError(f"there is no agent `{name}`", help=f"known agents and workflows: {known}")
+    return Resolved(agent.spec, (), getattr(agent, "document", None))
 
 
-def _used(definition: Definition) -> DefinitionUsed:
+def used(definition: Definition) -> DefinitionUsed:
+    """What a run records of a version that it goes by."""
     return DefinitionUsed(definition.kind, definition.name, definition.version, definition.digest)

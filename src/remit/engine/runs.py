@@ -27,7 +27,7 @@ from remit.core.errors import (
 from remit.core.message import Message
 from remit.core.payload import NOTHING, Payload, load, pack
 from remit.core.policy import PolicyRequest, Principal
-from remit.core.provenance import Labels
+from remit.core.provenance import Labels, merge
 from remit.core.result import result_of, view_of
 from remit.core.run import Run
 from remit.core.signal import CancelAsked, Nudged
@@ -35,7 +35,11 @@ from remit.core.task import Actor, Result, Task
 from remit.core.view import EventView, RunView
 from remit.engine import creation, envelopes, loading, resolving
 from remit.engine.kit import Kit
+from remit.engine.profiles import InForce, in_force
+from remit.engine.registry import Registry
+from remit.engine.resolving import Resolved
 from remit.engine.schemas import check_schema
+from remit.engine.workflows import catalog
 from remit.ports.model import Delta
 from remit.ports.policy import Policy
 from remit.ports.store import Entry, Page, Signal, Write, tail
@@ -54,8 +58,12 @@ class Runs:
         self._kit = kit
         self._deltas = deltas
 
-    async def submit(self, task: Task) -> str:
+    async def submit(self, task: Task, document: Any = None, *, labels: Labels = Labels()) -> str:
         """Accept a task and return its run's id; the same task again returns the same run.
+
+        `labels` are those of what the task was made from, besides its session. A task that brings a States Language
+        `document` with it is a run of `workflow:inline`, whatever agent it names: that is what policy is asked about.
+        Raises InputError E632 for one that could not run.
 
         Raises NotFoundError (agent), DeniedError (policy, a disabled agent), ConflictError E404 (another task under this id), BudgetError.
         """
@@ -64,36 +72,45 @@ class Runs:
                 "a task needs a `task_id`", code="E109", help="any text that is new for each task"
             )
         run_id = root_run_id(task.tenant_id, task.task_id)
+        key = task.session_id or run_id
         try:
-            agent = await resolving.resolve(
-                self._kit.registry, self._kit.catalogue, task.tenant_id, task.agent, task.session_id or run_id
-            )
+            if document is not None:
+                task = replace(task, agent=catalog.INLINE)
+                agent = await catalog.inline(self._kit, task.tenant_id, document, key)
+            else:
+                agent = await resolving.resolve(
+                    self._kit.registry, self._kit.catalogue, task.tenant_id, task.agent, key
+                )
         except (NotFoundError, DeniedError) as error:
-            return await self._begun(run_id, task, error)
-        profile = self._kit.policy.profile(task.policy_profile)
-        authorise(self._kit.policy, task)
-        task = self._clean(_checked(task))
-        budget = tighten(profile.budget, task.constraints.budget)
+            return await self._begun(run_id, task, error, document)
+        return await self._start(run_id, task, agent, labels)
+
+    async def _start(self, run_id: str, task: Task, agent: Resolved, labels: Labels) -> str:
+        policy = await may_start(self._kit.registry, self._kit.policy, task, run_id)
+        task = self._clean(_checked(task), policy.key)
+        budget = tighten(policy.profile.budget, task.constraints.budget)
         contents: dict[str, bytes] = {}
         envelope, writes = await self._reserve(run_id, task, budget)
-        history, labels = await self._history(task, contents)
+        history, read = await self._history(task, contents)
+        workflow = NOTHING if agent.document is None else pack(agent.document, contents)
         created = ev.RunCreated(
             task=task,
             agent=creation.with_output(agent.spec, task.output_schema),
             agent_digest=digest_of(agent.spec),
-            profile=profile.name,
-            profile_digest=profile.digest,
+            profile=task.policy_profile,
+            profile_digest=policy.profile.digest,
             budget=budget,
             root_run=run_id,
-            labels=labels,
+            labels=merge(read, labels),
             history=history,
             envelope=envelope,
-            definitions=agent.used,
+            workflow=workflow,
+            definitions=agent.used if policy.used is None else (*agent.used, policy.used),
         )
         try:
             await creation.create(self._kit, run_id, created, contents=contents, writes=writes)
         except RunExistsError:
-            await self._same(run_id, task)
+            await self._same(run_id, task, agent.document)
         except ConditionError as error:
             raise BudgetError(
                 f"the envelope of tenant `{task.tenant_id}` has less than this run's budget left",
@@ -102,8 +119,8 @@ class Runs:
             ) from error
         return run_id
 
-    def _clean(self, task: Task) -> Task:
-        redactor = self._kit.redactor(task.policy_profile)
+    def _clean(self, task: Task, profile: str) -> Task:
+        redactor = self._kit.redactor(profile)
         trace = (
             task.trace_id or hashlib.sha256(f"{task.tenant_id}\x00{task.task_id}".encode()).hexdigest()[:32]
         )
@@ -119,20 +136,28 @@ class Runs:
             return "", []
         return await envelopes.take(self._kit, task.tenant_id, budget)
 
-    async def _begun(self, run_id: str, task: Task, refusal: RemitError) -> str:
+    async def _begun(self, run_id: str, task: Task, refusal: RemitError, document: Any = None) -> str:
         """The run of a task whose agent starts none now: there is one if the task was submitted before."""
         if await self._kit.store.head(run_id) is None:
             raise refusal
-        authorise(self._kit.policy, task)
+        policy = await may_start(self._kit.registry, self._kit.policy, task, run_id)
         try:
-            await self._same(run_id, self._clean(_checked(task)))
+            await self._same(run_id, self._clean(_checked(task), policy.key), document)
         except ConflictError:
             raise refusal from None
         return run_id
 
-    async def _same(self, run_id: str, task: Task) -> None:
+    async def _same(self, run_id: str, task: Task, document: Any = None) -> None:
         run, _ = await loading.load(self._kit.store, run_id)
-        if (run.task.agent, run.task.objective, run.task.input) != (task.agent, task.objective, task.input):
+        brought = (
+            run.workflow.document if run.workflow is not None and task.agent == catalog.INLINE else document
+        )
+        if (run.task.agent, run.task.objective, run.task.input, brought) != (
+            task.agent,
+            task.objective,
+            task.input,
+            document,
+        ):
             raise ConflictError(
                 f"task `{task.task_id}` was submitted before with another content",
                 code="E404",
@@ -303,15 +328,18 @@ def _checked(task: Task) -> Task:
         raise InputError(f"`input` cannot be written as JSON: {error}", code="E101") from error
 
 
-def authorise(policy: Policy, task: Task) -> None:
-    """Raise DeniedError E301 unless policy lets the task's actor start its agent."""
+async def may_start(registry: Registry, policy: Policy, task: Task, run_id: str = "") -> InForce:
+    """The profile that the task's run goes by. Raise DeniedError E301 unless it lets the task's actor start its agent."""
+    found = await in_force(
+        registry, policy, task.tenant_id, task.policy_profile, key=task.session_id or run_id
+    )
     actor = task.actor_context
     decision = policy.decide(
         PolicyRequest(
             Principal(task.tenant_id, actor.actor_id, actor.roles),
             "start_run",
-            task.agent,
-            profile=task.policy_profile,
+            task.agent.partition("@")[0],
+            profile=found.key,
         )
     )
     if decision.verdict != "allow":
@@ -320,6 +348,7 @@ def authorise(policy: Policy, task: Task) -> None:
             code="E301",
             help=decision.help,
         )
+    return found
 
 
 def root_run_id(tenant_id: str, task_id: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -14,9 +15,7 @@ from remit.core.naming import check_id
 from remit.core.redaction import Redactor
 from remit.core.schedule import next_after, parse
 from remit.core.task import Actor, Task
-from remit.engine.runs import authorise
 from remit.ports.clock import Clock
-from remit.ports.policy import Policy
 from remit.ports.store import ABSENT, Add, Collection, Delete, Index, Put, Records, Write
 
 SCHEDULE = "schedule"
@@ -95,14 +94,18 @@ class SchedulePage(Struct, frozen=True):
     cursor: str | None = None
 
 
+MayStart = Callable[[Task], Awaitable[object]]
+"""Raises DeniedError unless policy lets a task's actor start its agent."""
+
+
 class Schedules:
     """The schedules of all tenants; every verb names its tenant."""
 
-    def __init__(self, store: Records, clock: Clock, policy: Policy, redactor: Redactor) -> None:
+    def __init__(self, store: Records, clock: Clock, may_start: MayStart, redactor: Redactor) -> None:
         """`redactor` knows the secrets that no schedule may hold."""
         self._store = store
         self._clock = clock
-        self._policy = policy
+        self._may_start = may_start
         self._redactor = redactor
 
     # rules of tables
@@ -145,7 +148,7 @@ class Schedules:
         Who adds it must be allowed to start the agent. Raises InputError, DeniedError.
         """
         check_id("schedule_id", schedule_id)
-        self._authorise(tenant_id, actor, spec)
+        await self._authorise(tenant_id, actor, spec)
         schedule = parse(spec.expression)
         if self._redactor.value(given := plain(spec)) is not given:
             raise InputError(
@@ -173,7 +176,7 @@ class Schedules:
                 return entry
         raise _busy(schedule_id)
 
-    def _authorise(self, tenant_id: str, actor: Actor, spec: ScheduleSpec) -> None:
+    async def _authorise(self, tenant_id: str, actor: Actor, spec: ScheduleSpec) -> None:
         task = Task(
             "schedule",
             spec.agent,
@@ -181,7 +184,7 @@ class Schedules:
             actor_context=actor,
             policy_profile=spec.policy_profile,
         )
-        authorise(self._policy, task)
+        await self._may_start(task)
 
     async def get(self, tenant_id: str, schedule_id: str) -> ScheduleEntry:
         """A schedule. Raises NotFoundError."""

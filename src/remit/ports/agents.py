@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from remit.core.agent import AgentSpec
 from remit.core.codec import digest
 from remit.core.message import Message
+from remit.core.provenance import Labels
 from remit.core.task import Actor, Result
 from remit.core.tool import ToolSpec
 from remit.ports.clock import Clock
@@ -31,7 +32,9 @@ class ToolContext(Struct, frozen=True):
 
     `idempotency_key` is the same whenever this very call is sent again, and differs for any other call.
     `actor` is the person or key on whose behalf the agent acts: tools act with that person's rights. `secrets` are the
-    tenant's own: `NAME` of tenant `acme` is `REMIT_SECRET_ACME__NAME`, that of `local` is `REMIT_SECRET_NAME`.
+    tenant's own: `NAME` of tenant `acme` is `REMIT_SECRET_ACME__NAME`, that of `local` is `REMIT_SECRET_NAME`. `labels` say what
+    the run has read so far.
+    `policy_profile` is the one that the run goes by, `max_risk` the most that its task accepts.
     """
 
     run_id: str
@@ -45,6 +48,9 @@ class ToolContext(Struct, frozen=True):
     secrets: Secrets
     platform: Platform | None = None
     kept: list[Kept] = field(default_factory=list)
+    labels: Labels = Labels()
+    policy_profile: str = "default"
+    max_risk: str | None = None
 
     def keep(self, name: str, data: bytes, media_type: str) -> str:
         """Keep bytes as an artifact of this call and return their digest. They are stored once the tool has answered."""
@@ -123,6 +129,9 @@ class RunContext(Protocol):
 
     async def remember(self, key: str, value: Any) -> None:
         """Put a value into working memory."""
+
+    async def publish(self, type: str, data: Any = None, *, key: str = "", subject: str = "") -> str:
+        """Publish an event of a type that the agent declares, and return its id. Raises ToolError when it was refused."""
 
     def now(self) -> int:
         """The time at which the run was created, Unix milliseconds: the same on every replay."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from remit.core.policy import Decision, PolicyRequest, Profile
 
@@ -21,3 +22,10 @@ class Policy(Protocol):
 
     def profiles(self) -> tuple[str, ...]:
         """Names of the loaded profiles."""
+
+    def add(self, name: str, fields: Mapping[str, Any], cedar: str) -> str:
+        """Take in a profile that is data; returns what requests and `profile` name it by from now on.
+
+        `fields` are those of a `profile.toml` but the name; what it `extends` is a loaded profile. The same again costs
+        next to nothing. One that was long not asked for may be forgotten: add it again. Raises ConfigError E220.
+        """

@@ -66,6 +66,8 @@ async def _ended_or_waits(app: App, run: Run) -> None:
     assert run.waiting_on, f"I1: neither ended nor waiting ({head.status})"
     for name in run.waiting_on:
         kind, _, what = name.partition(":")
+        if kind in ("timer", "callback", "activity", "event") and run.workflow is not None:
+            continue
         known = {"approval": run.approvals, "child": {s.child_run for s in run.steps.values()}}
         assert kind == "operator" or what in known[kind], f"I1: waits for `{name}`, which does not exist"
 
@@ -93,6 +95,8 @@ def _audit_order(events: list[ev.Event]) -> None:
     intended: set[str] = set()
     for event in events:
         match event.data:
+            case ev.ToolDecided(step=step, kind="gate"):
+                intended.add(step)  # asking a person is no effect: what was decided is its outcome
             case ev.ToolDecided(step=step, decision=decision, approval_id=approval):
                 allowed[step] = decision.verdict
                 assert not approval or approval in approved, f"I4: `{step}` decided before its approval"

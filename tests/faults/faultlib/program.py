@@ -22,17 +22,20 @@ from typing import Any
 from urllib.error import HTTPError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.common.bank_client import _json, charge, entries
 from benchmarks.common.killable import FAILED, FINISHED, IN_DOUBT, Job, reference, serve
 
 import remit.adapters.store.sqlite  # noqa: F401  (before the fork, so that no attempt imports it)
+from faultlib.workflows import TOOLS, workflows
 from remit import Agent, Pack, bootstrap, open_app, tool
 from remit.adapters.model.scripted import ScriptedModel
 from remit.bootstrap import App
-from remit.core.errors import StoreError
+from remit.core.errors import NotFoundError, StoreError
 from remit.core.message import Message, ToolUse, assistant
 from remit.core.task import Actor, Task
+from remit.engine import loading
 from remit.engine.models import Route
 from remit.ports.model import ModelRequest
 from remit.sdk import Found, FunctionTool, RunContext, ToolContext, agent
@@ -144,12 +147,14 @@ def next_charges(request: ModelRequest) -> Message:
 
 
 def pack(bank: str) -> Pack:
-    """An agent of each sort for each effect."""
+    """An agent of each sort and each workflow for each effect."""
     agents: list[Any] = []
+    flows: list[Any] = []
     for effect, charge_tool in charging(bank).items():
         worker = code_agent(effect, charge_tool)
         agents += [worker, llm_agent(effect, charge_tool), lead_agent(effect, worker)]
-    return Pack("victims", agents=agents)
+        flows += workflows(effect)
+    return Pack("victims", agents=agents, tools=TOOLS, workflows=flows)
 
 
 def home_of(store: str) -> Path:
@@ -244,9 +249,23 @@ async def outcome(app: App, run_id: str, run: str) -> int:
             return FINISHED if result.status == "success" else FAILED
         if result is not None and await pending(app, run):
             return IN_DOUBT
+        await reply(app, run_id)
         await app.worker.run_until_idle(run_id)
         await asyncio.sleep(0.01)
     return FAILED
+
+
+async def reply(app: App, run_id: str) -> None:
+    """Somebody outside answers what a workflow waits for: a worker that takes tasks, and whoever was sent a token."""
+    taken = await app.callbacks.take("dig", TENANT)
+    if taken is not None:
+        await app.callbacks.succeed(taken.token, "gold", TENANT)
+    run, _ = await loading.load(app.store, run_id)
+    for visit in run.workflow.visits.values() if run.workflow is not None else ():
+        step = run.steps.get(visit.step)
+        if visit.status == "scheduled" and visit.token and step is not None and step.settled:
+            with contextlib.suppress(NotFoundError):  # answered before, and not yet heard
+                await app.callbacks.succeed(visit.token, "read", TENANT)
 
 
 def stoppoint(fault: str) -> Callable[[str], None] | None:

@@ -43,7 +43,12 @@ async def prepare(home: Path, store: str, hook: str, table: str) -> None:
     """A table with a rule that does not hold, looked at every hour, and two who want to know."""
     (home / f"{table}.csv").write_text("id,note\n1,a\n2,\n3,c\n")
     async with app_at(home, store, hook, minute=-30) as app:
-        await app.tables.put(TENANT, Table(table, "file", str(home / f"{table}.csv"), "csv"))
+        await app.tables.put(
+            TENANT,
+            Table(table, "file", str(home / f"{table}.csv"), "csv"),
+            actor=Actor("ana"),
+            reason="under test",
+        )
         rule = Rule(table, "null_rate", {"column": "note"}, "hourly")
         await app.validations.create(TENANT, f"{table}-note", rule, actor=ANA, reason="the test")
         await app.notifiers.put(
