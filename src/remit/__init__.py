@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from remit.bootstrap import App as App
     from remit.bootstrap import open_app as open_app
     from remit.sdk import *  # noqa: F403
+    from remit.workflow import *  # noqa: F403
 
 _FROM_BOOTSTRAP = ("App", "open_app")
 
@@ -20,7 +21,8 @@ def __getattr__(name: str) -> Any:
 
     if name in _FROM_BOOTSTRAP:
         return getattr(import_module("remit.bootstrap"), name)
-    sdk = import_module("remit.sdk")
-    if name in sdk.__all__:
-        return getattr(sdk, name)
+    for author in ("remit.sdk", "remit.workflow"):
+        module = import_module(author)
+        if name in module.__all__:
+            return getattr(module, name)
     raise AttributeError(f"module `remit` has no `{name}`")
