@@ -27,7 +27,7 @@ MORE = ("--app", "more.py")
         (["run", "hello", "--input", "{"], 2, "not JSON"),
         (["run", "hello", "--input", "@missing.json"], 2, "missing.json"),
         (["run", "hello", "--approve", "--no-wait"], 2, "exclude each other"),
-        (["run", "nobody"], 2, "known agents: `hello`"),
+        (["run", "nobody"], 2, "known agents and workflows: `hello`"),
         (["runs", "show", "run_x"], 2, "no run `run_x`"),
         (["approvals", "show", "apr_x"], 2, "no approval `apr_x`"),
         (["runs", "verify", "run_x", "--head", "7"], 2, "is no head"),

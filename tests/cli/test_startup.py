@@ -42,3 +42,15 @@ def test_a_command_loads_only_what_typer_needs() -> None:
     modules = loaded("from remit.cli.main import execute; execute(['version'])")
     assert {m.partition(".")[0] for m in modules} & HEAVY <= {"pydantic"}
     assert len(modules) <= 330
+
+
+def test_the_packs_that_come_along_cost_nothing_that_is_not_used() -> None:
+    """Every start loads them: no engine, driver or vendor comes in before a check needs it."""
+    modules = loaded("import remit_packs.validation, remit_packs.support")
+    assert not {m.partition(".")[0] for m in modules} & {
+        "duckdb",
+        "psycopg",
+        "boto3",
+        "pyarrow",
+        "sqlalchemy",
+    }

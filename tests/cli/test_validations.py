@@ -72,12 +72,27 @@ def test_tables_are_added_listed_and_removed(shop: Path, remit) -> None:
         ("orders", "file", "parquet"),
     ]
     assert "nothing changed" in remit("tables", "add", "orders", "data/orders.parquet", "--owner", "ana").err
+    changed = remit(
+        "tables", "add", "orders", "data/orders.parquet", "--owner", "bob", "--as", "bob", "--why", "mine"
+    )
+    assert changed.code == 0, changed.err
+    assert remit("tables", "add", "orders", "data/orders.parquet", "--owner", "ana", "--why", "no").code == 0
+    shown = remit("tables", "history", "orders").out
+    assert "owner: ana -> bob" in shown
+    trail = remit("tables", "history", "orders", "--json").document["items"]
+    assert [(c["revision"], c["action"], c["author"], c["reason"]) for c in trail] == [
+        (3, "edit", "local", "no"),
+        (2, "edit", "bob", "mine"),
+        (1, "create", "local", "registered"),
+    ]
+    assert remit("tables", "history", "nothing").code == 2
     assert "rules      c1" in remit("tables", "show", "orders").out
     assert remit("tables", "list", "--owner", "ana").out.count("\n") == 2
     refused = remit("tables", "remove", "items")
     assert (refused.code, "E542" in refused.err) == (1, True)
     assert remit("validations", "delete", "c1", "--why", "done").code == 0
-    assert remit("tables", "remove", "items").code == 0
+    assert remit("tables", "remove", "items", "--why", "sold").code == 0
+    assert "sold" in remit("tables", "history", "items").out
     assert remit("tables", "show", "items").code == 2
 
 

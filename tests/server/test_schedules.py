@@ -67,7 +67,7 @@ def test_what_is_no_schedule_is_refused(adam: Any) -> None:
 
 def test_the_schedule_of_a_rule_has_a_slash_in_its_id(adam: Any) -> None:
     """It is found under its id, written as it is or with `%2F`; it is paused, and not removed."""
-    adam.put(f"{API}/tables/ts", json={"location": "ts.csv"}).raise_for_status()
+    adam.put(f"{API}/tables/ts", json={"location": "ts.csv", "reason": "new"}).raise_for_status()
     rule = {
         "table_id": "ts",
         "validation_type": "row_counts",

@@ -51,7 +51,9 @@ def ids(shared, until):
     with shared.client("adam") as adam:
         body = {"spec": {"text": "hi"}, "reason": "x"}
         adam.put("/api/v1/definitions/prompt/fuzzed", json=body).raise_for_status()
-        adam.put("/api/v1/tables/fuzzed", json={"location": "f.csv", "owner": "fuzzed"}).raise_for_status()
+        adam.put(
+            "/api/v1/tables/fuzzed", json={"location": "f.csv", "owner": "fuzzed", "reason": "new"}
+        ).raise_for_status()
         body = {"validation_type": "row_counts", "parameters": {"source_table": "fuzzed"}, "reason": "x"}
         body = {**body, "config_id": "fuzzed", "table_id": "fuzzed"}
         adam.post("/api/v1/validations", json=body).raise_for_status()
@@ -59,6 +61,9 @@ def ids(shared, until):
         adam.put("/api/v1/schedules/fuzzed", json=body).raise_for_status()
         body = {"channel": "webhook", "target": "http://127.0.0.1:1/"}
         adam.put("/api/v1/notifiers/fuzzed", json=body).raise_for_status()
+        flow = {"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}
+        body = {"spec": flow, "reason": "x"}
+        adam.put("/api/v1/definitions/workflow/fuzzed-flow", json=body).raise_for_status()
     line = ValidationRun(
         "fuzzed", "fuzzed", "fuzzed", 1, "row_counts", "PASSED", {}, "api", 1_800_000_000_000
     )
@@ -77,6 +82,8 @@ def ids(shared, until):
         "owner": "fuzzed",
         "schedule_id": "fuzzed",
         "notifier_id": "fuzzed",
+        "workflow": "fuzzed-flow",
+        "activity": "fuzzed",
     }
 
 
@@ -84,6 +91,8 @@ def send(case, shared):
     """Send it as somebody who may do everything, and check the answer against the document."""
     if case.path.endswith("/events"):
         case.headers = {**(case.headers or {}), "Accept": "application/json"}
+    if case.path.endswith("/take") and isinstance(case.body, dict) and case.body.get("wait_s"):
+        case.body = {**case.body, "wait_s": 0.1}
     headers = {"Authorization": f"Bearer {shared.keys['adam']}"}
     case.call_and_validate(
         base_url=shared.url, headers=headers, checks=CHECKS, excluded_checks=[ignored_auth], timeout=10

@@ -19,6 +19,10 @@ COLOURS: dict[str, dict[str, Any]] = {
 
 STATUS = {
     "success": "good",
+    "succeeded": "good",
+    "caught": "warn",
+    "aborted": "dim",
+    "retrying": "warn",
     "approved": "good",
     "ok": "good",
     "active": "good",

@@ -302,13 +302,15 @@ class Tour:
         given = {"source": _short(source), "target": _short(target), "key": "order_id"}
         run_id = await self.app.runs.submit(new_task(self.app, "compare", "", given, TENANT))
         result, _ = await drive(self.app, run_id, TENANT, self.decider, screen())
-        self._compared(result)
+        await self._compared(result)
         self.closer(f"remit runs show {run_id}")
         say(paint("   With your own CSV or Parquet files:", "dim"))
         say(f"   {paint('try', 'dim')}  {paint(f'remit run compare --input {_quoted(given)}', 'name')}")
 
-    def _compared(self, result: Result) -> None:
+    async def _compared(self, result: Result) -> None:
         """What the comparison found; it must find the column that differs."""
+        from remit_packs.validation.checks.differing import rows_of
+
         found = result.result_payload if isinstance(result.result_payload, dict) else {}
         differing = [c["column"] for c in found.get("columns", ()) if c["match"] is False]
         say()
@@ -316,8 +318,9 @@ class Tour:
             found.get("status") == "FAILED" and differing == ["amount"],
             f"the files differ in {', '.join(differing) or 'nothing'}; everything else is the same",
         )
-        for row in (found.get("differences") or {}).get("rows", ())[:3]:
-            say(f"     order {row['key']}: {brief(row['columns'], 90)}")
+        for digest in (found.get("differences") or {}).get("artifacts", ())[:1]:
+            for row in rows_of(await self.app.blobs.get(digest), 3):
+                say(f"     order {row.key['order_id']}: {brief(row.columns, 90)}")
 
     async def serve(self) -> None:
         """Leave the API up."""

@@ -63,7 +63,7 @@ class Section:
             Table("orders", "sqlite", f"{self._database}::orders", "table", owner="data"),
         ]
         for one in tables:
-            await self._app.tables.put(TENANT, one)
+            await self._app.tables.put(TENANT, one, actor=self._actor, reason="to be looked after")
         rules = {
             "orders-count": Rule(
                 "orders", "record_count_match", {"source_table": "shop_orders", "threshold_percent": 1}

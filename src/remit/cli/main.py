@@ -14,15 +14,20 @@ from typer.core import TyperGroup
 
 from remit import __version__
 from remit.cli import (
+    activities,
     approvals,
+    callbacks,
     chat,
     definitions,
     demo,
     doctor,
+    events,
+    forks,
     init,
     keys,
     notifiers,
     policy,
+    rules,
     run,
     runs,
     schedules,
@@ -33,6 +38,8 @@ from remit.cli import (
     validate,
     validations,
     worker,
+    workflow_aws,
+    workflows,
 )
 from remit.cli.console import problem, show
 from remit.core.errors import ConfigError, DeniedError, InputError, RemitError
@@ -94,7 +101,12 @@ def root(
 app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("chat")(chat.chat)
+workflow_aws.register(workflows.app)
+app.add_typer(workflows.app, name="workflow")
+forks.register(runs.app)
 app.add_typer(runs.app, name="runs")
+app.add_typer(callbacks.app, name="callbacks")
+app.add_typer(activities.app, name="activities")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(policy.app, name="policy")
 app.add_typer(keys.app, name="keys")
@@ -106,6 +118,8 @@ app.add_typer(validate.app, name="validate")
 app.command("scorecard")(scorecard.scorecard)
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(notifiers.app, name="notifiers")
+app.add_typer(events.app, name="events")
+app.add_typer(rules.app, name="rules")
 app.command("up")(up.up)
 app.command("worker")(worker.worker)
 app.command("doctor")(doctor.doctor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from remit.cli.text import brief, duration, money, plural
+from remit.cli.text import brief, duration, moment, money, plural
 
 if TYPE_CHECKING:
     from remit.core.view import EventView
@@ -14,6 +14,9 @@ Part = tuple[str, str]
 """A piece of a line: style (see `console.COLOURS`) and text."""
 
 Line = list[Part]
+
+ITEMS_TOLD = 10
+"""Of how many branches or items of one state each state entered is told; of the rest only what goes wrong."""
 
 
 class Totals:
@@ -44,6 +47,7 @@ class Narrator:
         self._workers: dict[str, str] = {}
         self._together: dict[str, set[tuple[str, str]]] = {}
         self._settled: set[tuple[str, str]] = set()
+        self._visits: dict[tuple[str, str], str] = {}
         self._start = 0
         self._last = ""
 
@@ -190,6 +194,33 @@ class Narrator:
     def _child_ended(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
         yield [("name", "← "), ("", self.agents.get(data["child_run"], data["child_run"]))]
 
+    def _entered(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
+        # VISIT.ATTEMPT.INDEX says which branch or item a frame is; a Map may have very many of them.
+        index = data.get("frame", "").rpartition(".")[2]
+        self._visits[run_id, data["visit"]] = f"{data['state']} [{index}]" if index else data["state"]
+        if not index or int(index) < ITEMS_TOLD:
+            yield [("name", "● "), ("bold", self._visits[run_id, data["visit"]])]
+
+    def _scheduled(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
+        if data.get("token"):
+            yield [("warn", f"  ⏸ {self._state(run_id, data)} waits for whoever answers with its task token")]
+
+    def _waits(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
+        yield [("dim", f"  ◷ {self._state(run_id, data)} waits until {moment(data['until_ts'])}")]
+
+    def _retried(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
+        yield [("warn", f"  ↻ {self._state(run_id, data)} again: "), *_error(data)]
+
+    def _exited(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
+        if data.get("error"):
+            yield [("warn", f"  ↷ {self._state(run_id, data)} caught "), *_error(data)]
+
+    def _state_failed(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
+        yield [("bad", f"  ✗ {self._state(run_id, data)} failed: "), *_error(data)]
+
+    def _state(self, run_id: str, data: dict[str, Any]) -> str:
+        return str(self._visits.get((run_id, data["visit"]), data["visit"]))
+
     def _cancelled(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
         yield [("warn", f"cancel asked by {data['by']}: {self.short(data['reason'])}")]
 
@@ -220,9 +251,20 @@ _TELL: dict[str, Teller] = {
     "EffectReopened": Narrator._reopened,
     "ChildStarted": Narrator._child_started,
     "ChildEnded": Narrator._child_ended,
+    "StateEntered": Narrator._entered,
+    "TaskScheduled": Narrator._scheduled,
+    "WaitStarted": Narrator._waits,
+    "StateRetried": Narrator._retried,
+    "StateExited": Narrator._exited,
+    "StateFailed": Narrator._state_failed,
     "CancelRequested": Narrator._cancelled,
     "RunFinished": Narrator._finished,
 }
+
+
+def _error(data: dict[str, Any]) -> Line:
+    cause = brief(data.get("cause", ""), 160)
+    return [("", f"{brief(data['error'], 80)}: {cause}" if cause else brief(data["error"], 80))]
 
 
 def _problem(data: dict[str, Any]) -> Line:

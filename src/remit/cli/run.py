@@ -18,7 +18,7 @@ from remit.cli.text import duration, lines
 if TYPE_CHECKING:
     from remit.bootstrap import App
     from remit.cli.deciding import Decider
-    from remit.cli.live import Watch
+    from remit.cli.live import Screen, Watch
     from remit.core.task import Result, Task
 
 EXIT = {"success": 0, "failure": 1, "needs_approval": 5, "needs_info": 5}
@@ -69,20 +69,22 @@ def run(
         task = new_task(program, agent, objective, given, tenant, task_id=task_id, profile=profile)
         run_id = await program.runs.submit(task)
         if detach:
-            _submitted(run_id, as_json)
+            submitted(run_id, as_json)
             return 0
         return await watched(program, run_id, tenant, decider, as_json)
 
     raise typer.Exit(with_app(work, home=home, app=app))
 
 
-async def watched(app: App, run_id: str, tenant: str, decider: Decider, as_json: bool) -> int:
+async def watched(
+    app: App, run_id: str, tenant: str, decider: Decider, as_json: bool, on: Screen | None = None
+) -> int:
     """Drive and show a run to its end or to where it is left waiting; returns the exit code."""
     from remit.cli.driving import drive
     from remit.cli.live import screen
 
     try:
-        result, watch = await drive(app, run_id, tenant, decider, screen())
+        result, watch = await drive(app, run_id, tenant, decider, on or screen())
     except BaseException:
         say(
             paint(
@@ -181,7 +183,8 @@ def conclude(result: Result, watch: Watch) -> None:
     say(paint(f"remit runs show {result.run_id}", "dim"))
 
 
-def _submitted(run_id: str, as_json: bool) -> None:
+def submitted(run_id: str, as_json: bool) -> None:
+    """Say which run it is that somebody else drives."""
     if as_json:
         document({"run_id": run_id})
     else:

@@ -14,7 +14,7 @@ from remit.cli.text import brief, clean, duration, lines, moment, money, plural
 
 if TYPE_CHECKING:
     from remit.bootstrap import App
-    from remit.core.view import RunView, StepView
+    from remit.core.view import RunView, StateView, StepView
 
 app = typer.Typer(no_args_is_help=True, help="Look at runs, prove them, steer them.", rich_markup_mode=None)
 
@@ -92,7 +92,14 @@ def _print_run(view: RunView) -> None:
         show(f"  parent     {view.parent_run}")
     if view.waiting_on:
         show(f"  waits for  {paint(', '.join(view.waiting_on), 'warn')}")
+    if view.forked_from:
+        run, _, visit = view.forked_from.partition("#")
+        show(f"  forked     from {run}{f' at {visit}' if visit else ''}")
     show()
+    for state in view.states:
+        _print_state(state)
+    if view.states:
+        show()
     for step in view.steps:
         _print_step(step)
     show()
@@ -103,6 +110,22 @@ def _print_run(view: RunView) -> None:
     if view.status == "success" or view.result.result_payload is not None:
         for line in lines(view.result.result_payload):
             show(line)
+
+
+def _print_state(state: StateView) -> None:
+    took = duration(state.ended_ts - state.entered_ts) if state.ended_ts is not None else ""
+    again = (
+        f"{plural(state.attempts - 1, 'retry').replace('retrys', 'retries')}" if state.attempts > 1 else ""
+    )
+    index = state.frame.rpartition(".")[2]
+    name = f"{brief(state.state, 60)}{f' [{index}]' if index else ''}"
+    more = "  ".join(x for x in (moment(state.entered_ts), took, again) if x)
+    show(
+        f"  {paint(state.visit.ljust(8), 'dim')} {status(state.status, 9)} {paint(name.ljust(24), 'bold')}  {paint(more, 'dim')}"
+    )
+    if state.error:
+        why = f"{state.error}: {state.cause}" if state.cause else state.error
+        show(f"{' ' * 21}problem {paint(brief(why, 110), 'bad')}")
 
 
 def _print_step(step: StepView) -> None:

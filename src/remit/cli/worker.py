@@ -44,6 +44,8 @@ def worker(
             if until_idle:
                 await program.scheduler.tick()
                 await program.worker.run_until_idle()
+                while await program.bus.drain():  # what ended may have raised events, and these start runs
+                    await program.worker.run_until_idle()
                 return
             stop = asyncio.Event()
             loop = asyncio.get_running_loop()

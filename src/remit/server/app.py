@@ -21,12 +21,17 @@ from remit.core.task import Result, Task
 from remit.core.view import EventView, RunView
 from remit.engine.audit import VerifyReport
 from remit.server import (
+    activities,
     agents,
     approvals,
+    callbacks,
     definitions,
+    events,
+    forks,
     health,
     notifiers,
     problems,
+    rules,
     runs,
     schedules,
     schemas,
@@ -35,6 +40,7 @@ from remit.server import (
     validation_runs,
     validation_types,
     validations,
+    workflows,
 )
 
 HOST = "127.0.0.1"
@@ -65,6 +71,10 @@ COMPONENTS: tuple[type[Any], ...] = (
     runs.Exported,
     approvals.Decide,
     approvals.Answer,
+    *workflows.COMPONENTS,
+    *forks.COMPONENTS,
+    *callbacks.COMPONENTS,
+    *activities.COMPONENTS,
     *definitions.COMPONENTS,
     *tables.COMPONENTS,
     *validation_types.COMPONENTS,
@@ -73,6 +83,8 @@ COMPONENTS: tuple[type[Any], ...] = (
     *schedules.COMPONENTS,
     *notifiers.COMPONENTS,
     *scorecards.COMPONENTS,
+    *events.COMPONENTS,
+    *rules.COMPONENTS,
     health.Health,
 )
 """Types that OpenAPI names; a test compares them with what the operations refer to."""
@@ -100,6 +112,10 @@ def routes() -> FastAPI:
     for noun in (
         agents,
         runs,
+        forks,
+        workflows,
+        callbacks,
+        activities,
         approvals,
         definitions,
         tables,
@@ -109,6 +125,8 @@ def routes() -> FastAPI:
         scorecards,
         schedules,
         notifiers,
+        events,
+        rules,
         health,
     ):
         api.include_router(noun.router)

@@ -72,7 +72,7 @@ async def submit(request: Request, app: TheApp, who: Who) -> Response:
     """Start a run. The same task again gives the same run."""
     asked = await read(request, Task, who)
     task = replace(asked, tenant_id=who.tenant_id, actor_context=who.actor)
-    return await _standing(app, who, await app.runs.submit(task))
+    return await standing(app, who, await app.runs.submit(task))
 
 
 @router.get(
@@ -173,7 +173,7 @@ async def cancel(run_id: str, request: Request, app: TheApp, who: Who) -> Respon
     """Ask the run to end. An effect already under way is not undone."""
     asked = await read(request, Reason, who)
     await app.runs.cancel(run_id, who.tenant_id, who.actor, asked.reason)
-    return await _standing(app, who, run_id)
+    return await standing(app, who, run_id)
 
 
 @router.post(
@@ -185,7 +185,7 @@ async def cancel(run_id: str, request: Request, app: TheApp, who: Who) -> Respon
 async def resume(run_id: str, app: TheApp, who: Who) -> Response:
     """Wake a waiting run before its time. It goes on only if what it waits for has come."""
     await app.runs.resume(run_id, who.tenant_id, who.actor)
-    return await _standing(app, who, run_id)
+    return await standing(app, who, run_id)
 
 
 @router.get(
@@ -226,7 +226,8 @@ async def export(run_id: str, app: TheApp, who: Who) -> Response:
     return reply(made, headers={"Content-Disposition": 'attachment; filename="run-audit.json"'})
 
 
-async def _standing(app: TheApp, who: Who, run_id: str) -> Response:
+async def standing(app: TheApp, who: Who, run_id: str) -> Response:
+    """The answer to whoever submitted or steered a run: how it stands now."""
     view = await app.runs.view(run_id, who.tenant_id)
     location = {"Location": f"/api/v1/runs/{run_id}"}
     return reply(Submitted(run_id, view.task.task_id, view.status), 202, location)

@@ -87,7 +87,7 @@ class EventPage(Struct, frozen=True):
 
 
 def operation(
-    scope: str,
+    scope: str | tuple[str, ...],
     answers: Mapping[int, tuple[type[Any] | None, str]],
     *,
     body: type[Any] | None = None,
@@ -96,18 +96,20 @@ def operation(
     links: Mapping[str, Any] | None = None,
     media: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """The scope one operation needs and what OpenAPI says of it, as arguments of a route decorator.
+    """The scopes one operation needs, all of them, and what OpenAPI says of it, as arguments of a route decorator.
 
     `answers` maps a status to the type of its body and a sentence; `refusals` adds to those every operation has;
-    `media` gives other representations of an answer. The scope is published as `x-remit-scope`.
+    `media` gives other representations of an answer. The scopes are published as `x-remit-scope`.
     """
+    scopes = [scope] if isinstance(scope, str) else list(scope)
+    scopes = [name for name in scopes if name]
     responses = {status: _answer(kind, text, links) for status, (kind, text) in answers.items()}
     for status, more in (media or {}).items():
         responses[status].setdefault("content", {}).update(more)
-    wanted = {*(_ALWAYS if scope else ()), *(_WITH_BODY if body else ()), *refusals}
+    wanted = {*(_ALWAYS if scopes else ()), *(_WITH_BODY if body else ()), *refusals}
     responses.update({status: _refusal(status) for status in sorted(wanted)})
-    extra: dict[str, Any] = {"x-remit-scope": scope or "public"}
-    extra["security"] = [{"bearer": []}, {"key": []}] if scope else []
+    extra: dict[str, Any] = {"x-remit-scope": scopes}
+    extra["security"] = [{"bearer": []}, {"key": []}] if scopes else []
     if body is not None:
         content = {JSON: {"schema": _reference(body)}}
         extra["requestBody"] = {"required": body_required, "content": content}
@@ -116,7 +118,7 @@ def operation(
         "responses": responses,
         "openapi_extra": extra,
         "response_class": Response,
-        "dependencies": [Depends(needs(scope))] if scope else [],
+        "dependencies": [Depends(needs(name)) for name in scopes],
     }
 
 
@@ -181,17 +183,24 @@ def _reference(kind: type[Any]) -> dict[str, Any]:
     return schema
 
 
-async def _object(request: Request) -> dict[str, Any]:
+async def read_json(request: Request) -> Any:
+    """The body as JSON; None for an empty one. Raises BadRequestError, MediaTypeError, TooLargeError."""
     media = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
     body = await _bytes(request)
     if not body:
-        return {}
+        return None
     if media != JSON and not media.endswith("+json"):
         raise MediaTypeError(f"the body is `{media[:100]}`", help=f"send JSON as `Content-Type: {JSON}`")
     try:
-        raw: Any = decode(body, object)
+        return decode(body, object)
     except InputError as error:
         raise BadRequestError("the body is not JSON", help="check it with a JSON parser") from error
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    raw = await read_json(request)
+    if raw is None:
+        return {}
     if not isinstance(raw, dict):
         raise InputError("the body is no JSON object", code="E102", help="send `{...}`")
     return raw

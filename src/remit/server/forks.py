@@ -1,0 +1,72 @@
+"""Forks: new runs of workflows that take over what another run had done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from msgspec import UNSET, Struct, UnsetType
+
+from remit.server.agents import TaskId
+from remit.server.auth import RUN, TheApp, Who
+from remit.server.runs import LINKS, Submitted, standing
+from remit.server.schemas import operation, read
+
+router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
+
+
+class ForkRun(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a run is to go on once more: `from_state` is a visit (`s4`), or a state that it entered once.
+
+    `input` is what the state is entered with instead of what it was. Give a `fork_id` to make sending this twice harmless.
+    """
+
+    from_state: str
+    input: Any | UnsetType = UNSET
+    fork_id: TaskId | UnsetType = UNSET
+
+
+class RetryRun(Struct, frozen=True, forbid_unknown_fields=True):
+    """Give a `fork_id` to make sending this twice harmless."""
+
+    fork_id: TaskId | UnsetType = UNSET
+
+
+COMPONENTS = (ForkRun, RetryRun)
+
+ANSWERS: dict[int, tuple[type[Any] | None, str]] = {202: (Submitted, "The new run goes on by itself.")}
+
+
+@router.post(
+    "/{run_id}/fork",
+    operation_id="forkRun",
+    summary="Go on from a state of a run, as a new run",
+    **operation(RUN, ANSWERS, body=ForkRun, refusals=(404, 409, 429), links=LINKS),
+)
+async def fork(run_id: str, request: Request, app: TheApp, who: Who) -> Response:
+    """A new run that takes over what came before the state, and does nothing of it again."""
+    asked = await read(request, ForkRun, who)
+    visit = await app.workflows.visit(who.tenant_id, run_id, asked.from_state)
+    given = {} if asked.input is UNSET else {"input": asked.input}
+    made = await app.forks.fork(
+        run_id, who.tenant_id, who.actor, visit, fork_id=_or_empty(asked.fork_id), **given
+    )
+    return await standing(app, who, made)
+
+
+@router.post(
+    "/{run_id}/retry",
+    operation_id="retryRun",
+    summary="Do again what failed, as a new run",
+    **operation(RUN, ANSWERS, body=RetryRun, body_required=False, refusals=(404, 409, 429), links=LINKS),
+)
+async def retry(run_id: str, request: Request, app: TheApp, who: Who) -> Response:
+    """A new run that takes over all that a failed one had done."""
+    asked = await read(request, RetryRun, who)
+    made = await app.forks.retry(run_id, who.tenant_id, who.actor, fork_id=_or_empty(asked.fork_id))
+    return await standing(app, who, made)
+
+
+def _or_empty(text: str | UnsetType) -> str:
+    return "" if text is UNSET else text
