@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: run test check bench faults serve lock contracts clean setup
+.PHONY: run test check bench faults differential serve lock contracts clean setup
 
 run: setup ## the main job, offline: a support desk that acts, asks, survives a kill and proves it (ARGS="--once --approve")
 	@$(BIN)/remit demo $(ARGS)
@@ -15,8 +15,8 @@ test: setup ## every test; with CI=true each real service is required
 	@scripts/test.sh $(ARGS)
 
 check: setup ## types, lint, import rules, generated files
-	$(BIN)/ruff check src packs tests benchmarks scripts
-	$(BIN)/ruff format --check src packs tests benchmarks scripts
+	$(BIN)/ruff check src packs tests benchmarks scripts examples
+	$(BIN)/ruff format --check src packs tests benchmarks scripts examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/contracts.py --check
@@ -27,6 +27,9 @@ bench: setup ## ours and the peers', side by side; prints ratios and writes benc
 
 faults: setup ## the fault plan at its nightly size
 	$(BIN)/pytest tests/faults -m "nightly or not nightly" --nightly $(ARGS)
+
+differential: setup ## workflows on our interpreter, the AWS emulator and moto, side by side (ARGS=--nightly for many more)
+	@scripts/differential.sh $(ARGS)
 
 serve: setup ## API and worker on 127.0.0.1:8700
 	@$(BIN)/remit up $(ARGS)

@@ -14,6 +14,9 @@ if [ -z "${REMIT_TEST_MINISTACK:-}" ]; then
   eval "$(scripts/ci/ministack.sh)"
   stop_ministack() { kill "$(cat "$root/.cache/ministack/pid")" 2>/dev/null; }
 fi
+if [ -z "${REMIT_TEST_MOTO:-}" ]; then
+  eval "$(scripts/ci/moto.sh)"
+fi
 if [ -z "${REMIT_TEST_ATHENA:-}" ]; then
   # a second emulator, with DuckDB beside it: that is what runs Athena's queries there. The first one's environment
   # is what Lambda handlers see, and must stay bare
