@@ -58,12 +58,20 @@ def main() -> None:
     if rows:
         plot(rows, chosen.out / "ratios.png")
     validation(chosen)
+    workflows(chosen)
 
 
 def validation(chosen: argparse.Namespace) -> None:
     """Two large tables side by side: prints a table of its own."""
     flags = [f for f, on in (("--quick", chosen.quick), ("--no-peers", chosen.no_peers)) if on]
     command = [sys.executable, "-m", "benchmarks.validation.run", "--out", str(chosen.out), *flags]
+    subprocess.run(command, cwd=ROOT, check=False)
+
+
+def workflows(chosen: argparse.Namespace) -> None:
+    """Workflows beside other engines: prints tables of its own."""
+    flags = [f for f, on in (("--quick", chosen.quick), ("--no-peers", chosen.no_peers)) if on]
+    command = [sys.executable, "-m", "benchmarks.workflows.run", "--out", str(chosen.out), *flags]
     subprocess.run(command, cwd=ROOT, check=False)
 
 
