@@ -97,6 +97,12 @@ def settings_page() -> str:
         f"| `{f.name}` | {_type(f.type)} | {_default(f)} |"
         for f in msgspec.structs.fields(settings.ModelRoute)
     ]
+    lines += ["", "## `[workflow]`", "", _paragraphs(inspect.getdoc(settings.WorkflowSettings) or ""), ""]
+    lines += ["| Key | Type | Default |", "|---|---|---|"]
+    lines += [
+        f"| `{f.name}` | {_type(f.type)} | {_default(f)} |"
+        for f in msgspec.structs.fields(settings.WorkflowSettings)
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -218,6 +224,8 @@ def _type(hint: Any) -> str:
 
 def _default(field: Any) -> str:
     if field.default is not msgspec.NODEFAULT:
+        if isinstance(field.default, msgspec.Struct):
+            return "see below"
         return f"`{json.dumps(list(field.default) if isinstance(field.default, tuple) else field.default)}`"
     if field.default_factory is not msgspec.NODEFAULT:
         return "`{}`"

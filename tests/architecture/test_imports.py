@@ -15,23 +15,26 @@ import msgspec
 import pytest
 
 import remit
-from remit import sdk
+from remit import sdk, workflow
 from remit.settings import FileSettings, Settings
 
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src" / "remit"
 PACKS = ROOT / "packs" / "remit_packs"
 PURE = frozenset(
-    """__future__ base64 binascii bisect collections contextlib dataclasses datetime decimal enum functools hashlib
-    hmac inspect itertools json math re string textwrap tomllib types typing urllib zlib zoneinfo""".split()  # noqa: SIM905
+    """__future__ base64 binascii bisect collections contextlib dataclasses datetime decimal difflib enum functools hashlib
+    hmac inspect ipaddress itertools json math re string sys textwrap threading tomllib types typing unicodedata urllib zlib zoneinfo""".split()  # noqa: SIM905
 )
 STDLIB = frozenset(sys.stdlib_module_names)
 ALLOWED = {
     # An allow-list: a deny-list forgets tomorrow's vendor.
-    "core": PURE | {"msgspec", "cronsim"},  # cron fields to times: pure
+    "core": PURE
+    # Pure libraries: cron fields to times, and the two query languages of workflows.
+    | {"msgspec", "cronsim", "jsonpath", "jsonata"},
     "ports": PURE | {"msgspec"},
     "engine": STDLIB | {"msgspec", "jsonschema_rs"},
     "sdk.py": STDLIB | {"msgspec"},
+    "workflow": STDLIB | {"msgspec", "yaml"},
     "settings.py": STDLIB | {"msgspec"},
     "bootstrap.py": STDLIB,
     "server": STDLIB | {"msgspec", "fastapi", "starlette", "uvicorn"},
@@ -47,6 +50,8 @@ VENDORS = {
     "blobs": {"boto3", "botocore", "msgspec"},
     "secrets": {"boto3", "botocore", "msgspec"},
     "notify": {"httpx", "msgspec"},
+    "objects": {"boto3", "botocore", "duckdb", "msgspec", "zstandard"},
+    "services": {"boto3", "botocore", "msgspec"},
     "clock": set(),
 }
 
@@ -176,7 +181,7 @@ def test_every_module_is_importable_and_exports_what_it_says(name: str) -> None:
 def test_the_whole_public_surface_is_there() -> None:
     """Every name that `remit` offers lazily exists; another one is an AttributeError that names it."""
     assert {"Agent", "Pack", "Task", "tool"} <= set(sdk.__all__)
-    for name in (*sdk.__all__, "App", "open_app"):
+    for name in (*sdk.__all__, *workflow.__all__, "App", "open_app"):
         assert getattr(remit, name) is not None
     with pytest.raises(AttributeError, match="no_such_thing"):
         remit.no_such_thing  # noqa: B018
