@@ -385,3 +385,9 @@ def test_a_node_of_another_workflow_is_refused() -> None:
     one, other = Workflow("one"), Workflow("other")
     with pytest.raises(ConfigError, match="`b` is no node of workflow `one`"):
         one.node("a", price) >> other.node("b", price)
+
+
+def test_an_index_inside_a_field_is_refused() -> None:
+    """`field("a[0]")` would name a field that nothing has: the error says where the index goes."""
+    with pytest.raises(ConfigError, match="E680"):
+        field("passages[0]")

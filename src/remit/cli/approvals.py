@@ -84,7 +84,7 @@ def show_(
             show(f"  {line}")
         show(
             paint(
-                f"  asked {moment(approval.requested_ts)} by {approval.requested_by}, until {moment(approval.expires_ts)}",
+                f"  asked {moment(approval.requested_ts)} by {' and '.join(approval.askers)}, until {moment(approval.expires_ts)}",
                 "dim",
             )
         )

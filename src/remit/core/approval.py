@@ -68,9 +68,9 @@ class Approval(Struct, frozen=True):
     caused_by: str = ""
 
     @property
-    def askers(self) -> frozenset[str]:
+    def askers(self) -> tuple[str, ...]:
         """Whose request it is, who therefore has no part in the decision."""
-        return frozenset(who for who in (self.requested_by, self.caused_by) if who)
+        return (self.requested_by, self.caused_by) if self.caused_by else (self.requested_by,)
 
     @property
     def open(self) -> bool:

@@ -95,7 +95,7 @@ class Field:
 
 
 def field(path: str = "") -> Field:
-    """A field of the state's input, its names separated by dots; without a name, the whole input."""
+    """A field of the state's input, its names separated by dots; without a name, the whole input. Raises ConfigError E680."""
     return _rooted("$states.input", path)
 
 
@@ -154,6 +154,12 @@ def is_jsonata(text: str) -> bool:
 
 
 def _rooted(root: str, path: str) -> Field:
+    if "[" in path:
+        raise ConfigError(
+            f"`{path}` has an index in it, and a field is named without one",
+            code="E680",
+            help='write the index behind the field: `field("items")[0]`',
+        )
     return Field(".".join([root, *(_step(name) for name in path.split(".") if name)]))
 
 

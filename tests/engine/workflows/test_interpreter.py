@@ -744,3 +744,47 @@ async def test_a_schedule_starts_a_workflow_once_for_each_slot() -> None:
         result = await app.runs.result(runs[0]["run_id"], "local")
     assert result is not None
     assert (len(runs), result.result_payload) == (1, 2)
+
+
+# names
+
+
+async def test_an_alias_of_a_state_machine_is_the_alias_of_its_workflow() -> None:
+    """A nested execution may name the alias that it wants; without one it gets the active version."""
+    arn = "arn:aws:states:us-east-1:123456789012:stateMachine:inner"
+    run_it = "arn:aws:states:::states:startExecution.sync:2"
+    document = machine(
+        "now",
+        now={
+            "Type": "Task",
+            "Resource": run_it,
+            "Arguments": {"StateMachineArn": arn},
+            "Assign": {"now": "{% $states.result.Output %}"},
+            "Next": "old",
+        },
+        old={
+            "Type": "Task",
+            "Resource": run_it,
+            "Arguments": {"StateMachineArn": f"{arn}:old"},
+            "Output": "{% [$now, $states.result.Output] %}",
+            "End": True,
+        },
+    )
+
+    def gives(what: str) -> Document:
+        return machine("p", p={"Type": "Pass", "Output": what, "End": True})
+
+    async with running(document) as app:
+        await app.registry.create("local", "workflow", "inner", gives("first"), actor=BOSS, reason="new")
+        await app.registry.set_alias("local", "workflow", "inner", "old", 1, actor=BOSS, reason="kept")
+        await app.registry.edit("local", "workflow", "inner", gives("second"), actor=BOSS, reason="better")
+        assert (await start(app)).result_payload == ["second", "first"]
+
+
+async def test_an_input_with_a_field_named_data_is_published_whole() -> None:
+    """Only an object of nothing but `data`, `key` and `subject` says how an event is published."""
+    document = machine("tell", tell={"Type": "Task", "Resource": "remit:event:told", "End": True})
+    async with running(document) as app:
+        assert (await start(app, {"data": 1, "more": 2})).status == "success"
+        page = await app.bus.events("local", type_="told")
+    assert [e.event.data for e in page.items] == [{"data": 1, "more": 2}]

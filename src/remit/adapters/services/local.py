@@ -250,7 +250,8 @@ class _Executions:
     async def start(self, given: dict[str, Any], context: ToolContext) -> dict[str, Any]:
         """Start a run on behalf of whoever the caller acts for. Its task id is the execution's name."""
         action = "states:startExecution"
-        workflow = given["StateMachineArn"].rpartition(":")[2]
+        workflow, _, alias = given["StateMachineArn"].rpartition(":stateMachine:")[2].partition(":")
+        workflow = f"{workflow}@{alias}" if alias else workflow
         name = given.get("Name") or context.idempotency_key
         if not _EXECUTION.match(name):
             raise failure(action, "InvalidNameException", f"`{name[:100]}` is no name of an execution")

@@ -33,6 +33,7 @@ from remit.ports.agents import Catalogue
 from remit.ports.services import tool_name
 
 ENVELOPE = frozenset({"objective", "input", "output_schema", "max_cost_usd"})
+EVENT_FIELDS = frozenset({"data", "key", "subject"})
 WHOLE_INPUT = "event"
 """A tool whose only parameter has this name is given the whole input, as a Lambda function is."""
 
@@ -78,7 +79,8 @@ def call_of(
         case "gate":
             return Call(Ask(step, step, PREFIX + resource.name, arguments, from_model=False, gate=True))
         case "event":
-            given = arguments if isinstance(arguments, dict) and "data" in arguments else {"data": arguments}
+            whole = isinstance(arguments, dict) and "data" in arguments and set(arguments) <= EVENT_FIELDS
+            given = arguments if whole else {"data": arguments}
             return Call(Ask(step, step, PUBLISH, {**given, "type": resource.name}, from_model=False))
         case "lambda":
             return _function(resource.name, arguments, step, about, agent, catalogue, "as_is")

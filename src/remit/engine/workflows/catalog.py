@@ -259,7 +259,10 @@ def _spoken_of(value: Any) -> Iterator[tuple[str, str]]:
             if resource is not None:
                 yield resource.kind, resource.name
                 if resource.name == START:
-                    yield WORKFLOW, machine_name(found.get("Arguments", found.get("Parameters")))
+                    yield (
+                        WORKFLOW,
+                        machine_name(found.get("Arguments", found.get("Parameters"))).partition("@")[0],
+                    )
             waiting.extend(found.values())
         elif isinstance(found, list):
             waiting.extend(found)

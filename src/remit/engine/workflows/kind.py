@@ -70,5 +70,5 @@ def _named(state: State) -> tuple[str, str] | None:
         return resource.kind, resource.name
     if resource.name != START:
         return None
-    name = machine_name(state.get("Arguments", state.get("Parameters")))
+    name = machine_name(state.get("Arguments", state.get("Parameters"))).partition("@")[0]
     return (WORKFLOW, name) if name and "{%" not in name else None

@@ -26,6 +26,7 @@ def function_name(arguments: Any) -> str:
 
 
 def machine_name(arguments: Any) -> str:
-    """The name in the `StateMachineArn` of a nested execution."""
+    """The workflow in the `StateMachineArn` of a nested execution: a name or an ARN; with its alias as `NAME@ALIAS`."""
     given = str(arguments.get("StateMachineArn", "")) if isinstance(arguments, dict) else ""
-    return given.split(":stateMachine:")[-1].split(":")[0]
+    name, _, alias = given.rpartition(":stateMachine:")[2].partition(":")
+    return f"{name}@{alias}" if alias else name
