@@ -58,7 +58,12 @@ def test_a_run_is_submitted_shown_and_listed(shared, until):
         view = ana.get(f"/api/v1/runs/{run_id}").json()
         assert view["result"]["status"] == "success"
         assert view["tenant_id"] == "acme"
-        assert view["task"]["actor_context"] == {"actor_id": "ana", "roles": ["operator"], "via": "api_key"}
+        assert view["task"]["actor_context"] == {
+            "actor_id": "ana",
+            "roles": ["operator"],
+            "via": "api_key",
+            "behind": "",
+        }
         listed = ana.get("/api/v1/runs", params={"status": "success"}).json()["items"]
         assert run_id in [item["run_id"] for item in listed]
 
