@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from golden_workflows import SCENES, played
+
 from remit.bootstrap import App
 from remit.core.codec import plain
 from remit.core.result import view_of
@@ -139,6 +141,12 @@ async def scenario(name: str) -> list[dict[str, Any]]:
         return await exported(app, run_id)
 
 
+async def workflow(name: str) -> list[dict[str, Any]]:
+    """The journals of one workflow's scene."""
+    async with played(name) as (app, runs):
+        return [kept for run_id in runs for kept in await exported(app, run_id)]
+
+
 async def from_store(url: str, run_id: str) -> list[dict[str, Any]]:
     """The journals of a run in a store."""
     async with app_for_tests(store=url) as app:
@@ -159,9 +167,9 @@ def main() -> None:
     if len(sys.argv) == 4:
         write(sys.argv[1], asyncio.run(from_store(sys.argv[2], sys.argv[3])))
         return
-    for name in SCENARIOS:
+    for name in (*SCENARIOS, *SCENES):
         if not (GOLDEN / f"{name}.json").exists():
-            write(name, asyncio.run(scenario(name)))
+            write(name, asyncio.run((workflow if name in SCENES else scenario)(name)))
 
 
 if __name__ == "__main__":

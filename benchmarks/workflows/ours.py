@@ -10,7 +10,6 @@ import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from remit.adapters.clock.system import SystemClock
 from remit.bootstrap import App
 from remit.core.run import Run
 from remit.core.task import Actor
+from remit.core.times import rfc3339
 from remit.engine import loading
 from remit.engine.schedules import ScheduleSpec
 from remit.settings import load
@@ -191,7 +191,7 @@ async def wakeup(directory: Path, quick: bool) -> dict[str, Any]:
         async def wake() -> None:
             for _ in range(count):
                 at = made.clock.now() + lead_ms
-                run_id = await made.runs.submit(task(made, "until", {"at": timestamp(at)}))
+                run_id = await made.runs.submit(task(made, "until", {"at": rfc3339(at)}))
                 run = await ended(made, run_id)
                 assert run.workflow is not None
                 late.append((run.workflow.visits["s0"].ended_ts or 0) - at)
@@ -208,11 +208,6 @@ async def ended(made: App, run_id: str) -> Run:
         if run.finished is not None:
             return run
         await asyncio.sleep(0.02)
-
-
-def timestamp(at_ms: int) -> str:
-    """RFC 3339 with milliseconds."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def percentiles(late_ms: Sequence[float]) -> dict[str, float]:

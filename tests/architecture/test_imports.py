@@ -36,7 +36,7 @@ ALLOWED = {
     "sdk.py": STDLIB | {"msgspec"},
     "workflow": STDLIB | {"msgspec", "yaml"},
     "settings.py": STDLIB | {"msgspec"},
-    "bootstrap.py": STDLIB,
+    "bootstrap": STDLIB,
     "server": STDLIB | {"msgspec", "fastapi", "starlette", "uvicorn"},
     "cli": STDLIB | {"msgspec", "typer", "click", "rich", "httpx", "uvicorn", "yaml", "remit_packs"},
     "testing": STDLIB | {"msgspec", "pytest", "hypothesis"},

@@ -28,6 +28,14 @@ Roles = Annotated[
 ]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")]
 Cursor = Annotated[str, typer.Option("--cursor", help="Where the next page starts.", show_default=False)]
+TaskId = Annotated[
+    str,
+    typer.Option("--task-id", metavar="ID", help="Makes sending it twice harmless.", show_default=False),
+]
+Profile = Annotated[str, typer.Option("--profile", metavar="NAME", help="The policy profile.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Only submit; a worker elsewhere drives it.")]
+Approve = Annotated[bool, typer.Option("--approve", help="Approve whatever is asked (scripts, demos).")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not ask; exit 5 when a person is needed.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id.")]
 
 TENANT = "local"

@@ -34,23 +34,12 @@ def run(
             "--input", metavar="JSON|@FILE", help="Input as JSON; `@-` reads stdin.", show_default=False
         ),
     ] = "",
-    task_id: Annotated[
-        str,
-        typer.Option("--task-id", metavar="ID", help="Makes sending it twice harmless.", show_default=False),
-    ] = "",
-    profile: Annotated[
-        str, typer.Option("--profile", metavar="NAME", help="The policy profile.")
-    ] = "default",
+    task_id: o.TaskId = "",
+    profile: o.Profile = "default",
     as_json: o.Json = False,
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Only submit; a worker elsewhere drives it.")
-    ] = False,
-    approve: Annotated[
-        bool, typer.Option("--approve", help="Approve whatever is asked (scripts, demos).")
-    ] = False,
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Do not ask; exit 5 when a person is needed.")
-    ] = False,
+    detach: o.Detach = False,
+    approve: o.Approve = False,
+    no_wait: o.NoWait = False,
     approver: o.As = o.APPROVER,
     role: o.Roles = [o.APPROVER_ROLE],  # noqa: B006 - typer copies it
     app: o.AppFile = "",

@@ -230,7 +230,8 @@ async def _opened(home: str, app_file: str, secrets: Mapping[str, str] = {}) -> 
     """The program with the validation pack in it, and with secrets that live only as long as it does."""
     from msgspec.structs import replace
 
-    from remit.bootstrap import BUILT_IN, open_app
+    from remit.bootstrap import open_app
+    from remit.bootstrap.packs import BUILT_IN
     from remit.cli.session import logging_on, settings_for
 
     settings = settings_for(home=home, app=app_file)

@@ -7,10 +7,10 @@ Source: https://github.com/cloudevents/spec, `spec.md` and `formats/json-format.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from remit.core.codec import encode
 from remit.core.errors import InputError
@@ -66,11 +66,6 @@ class CloudEvent(Struct, frozen=True, omit_defaults=True):
 
 
 _FIELDS = frozenset(CloudEvent.__struct_fields__) - {"extensions"}
-
-
-def event_time(ms: int) -> str:
-    """A time in Unix milliseconds as `time` of an event."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def to_json(event: CloudEvent) -> dict[str, Any]:
@@ -159,11 +154,6 @@ def _is_plain(event: CloudEvent) -> bool:
         and type(event.tenantid) is str
         and len(event.tenantid) < 200
     )
-
-
-def with_tenant(event: CloudEvent, tenant_id: str) -> CloudEvent:
-    """The event of this tenant, whatever it says itself."""
-    return event if event.tenantid == tenant_id else structs.replace(event, tenantid=tenant_id)
 
 
 def _spec_version(value: Any) -> list[str]:

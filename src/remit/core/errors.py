@@ -16,6 +16,15 @@ The code outlives the text: scripts may match it.
 
 from __future__ import annotations
 
+import re
+
+_CODE = re.compile(r"E\d{3}\Z")
+
+
+def is_code(code: str) -> bool:
+    """Whether a code is one of Remit's, and no name that an author gave to a failure."""
+    return _CODE.match(code) is not None
+
 
 class RemitError(Exception):
     """Base of all errors raised by Remit on purpose.

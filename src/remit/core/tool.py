@@ -51,11 +51,3 @@ class ToolSpec(Struct, frozen=True):
     sensitivity: Sensitivity = "internal"
     tags: tuple[str, ...] = ()
     version: str = "1"
-
-
-class ToolCall(Struct, frozen=True):
-    """A request to call a tool: `call_id` is the model's, `input` the arguments."""
-
-    call_id: str
-    tool: str
-    input: dict[str, Any]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Any
 
 from msgspec.structs import asdict
 
 from remit.core import event as ev
 from remit.core.codec import encode
-from remit.core.errors import ToolError
+from remit.core.errors import ToolError, is_code
 from remit.core.provenance import Label
 from remit.core.records import ToolCallRecord
 from remit.core.run import Run, Step
@@ -280,7 +279,7 @@ def unwritten(run: Run) -> list[Write]:
 
 def _answered(code: str) -> bool:
     """Whether a failure is the tool's own answer, under the code of its author, and no trouble with the tool."""
-    return code == "E700" or re.fullmatch(r"E\d{3}", code) is None
+    return code == "E700" or not is_code(code)
 
 
 def _ledger_row(run: Run, step: Step) -> Put:

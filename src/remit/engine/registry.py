@@ -8,7 +8,6 @@ ConflictError that names the winner; nobody ever sees two active versions.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
@@ -30,6 +29,7 @@ from remit.core.definition import (
 from remit.core.errors import ConditionError, ConflictError, InputError, NotFoundError
 from remit.core.redaction import Redactor
 from remit.core.task import Actor
+from remit.core.times import rfc3339
 from remit.engine import versions
 from remit.engine.editing import Editors
 from remit.engine.versions import CHANGES, HEADS, Kind
@@ -492,11 +492,6 @@ class Registry:
         return _conflict(kind, name, versions.read_change(item) if item else None)
 
 
-def utc(ts: int) -> str:
-    """A time in Unix milliseconds as people and logs write it, in UTC."""
-    return datetime.fromtimestamp(ts / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _conflict(kind: str, name: str, winner: Change | None) -> ConflictError:
     if winner is None:
         return ConflictError(
@@ -506,7 +501,7 @@ def _conflict(kind: str, name: str, winner: Change | None) -> ConflictError:
         )
     return ConflictError(
         f"{kind} `{name}` was changed by `{winner.author}`: {winner.action} of version {winner.version}"
-        f" at {utc(winner.changed_ts)}",
+        f" at {rfc3339(winner.changed_ts)}",
         code="E516",
         help=f"read it again and decide again: `remit history {kind}/{name}`",
     )

@@ -493,7 +493,3 @@ def _refuse_needed(what: str, rules: Rules) -> None:
 
 def _is_active(table: Table | None) -> bool:
     return table is not None and table.active
-
-
-def _by_id(rule: TableValidation) -> str:
-    return rule.config_id

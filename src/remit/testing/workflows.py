@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from remit.bootstrap import open_objects
+from remit.bootstrap.adapters import open_objects
 from remit.core.errors import ToolError
 from remit.core.naming import LOCAL
 from remit.core.run import Run

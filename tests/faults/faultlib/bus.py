@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from remit.adapters.clock.system import SystemClock
-from remit.bootstrap import open_store
+from remit.bootstrap.adapters import open_store
 from remit.core.cloudevent import CloudEvent
 from remit.core.rule import Redelivery
 from remit.engine.bus.local import LocalBus

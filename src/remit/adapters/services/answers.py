@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
 from remit.core.codec import encode
@@ -63,8 +62,3 @@ def md5_of_attributes(attributes: dict[str, Any]) -> str:
             made.update(len(part).to_bytes(4, "big") + part)
         made.update((b"\x02" if text is None else b"\x01") + len(data).to_bytes(4, "big") + data)
     return made.hexdigest()
-
-
-def iso(ts: int) -> str:
-    """Unix milliseconds as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(ts / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from remit.adapters.services.answers import as_text, id_of, iso, md5_of, md5_of_attributes, with_metadata
+from remit.adapters.services.answers import as_text, id_of, md5_of, md5_of_attributes, with_metadata
 from remit.adapters.services.contract import Call, Integration, failure, one_of, spec
 from remit.adapters.services.items.service import Items
-from remit.core.cloudevent import SENSITIVITY, UNTRUSTED, CloudEvent, Extension, event_time
+from remit.core.cloudevent import SENSITIVITY, UNTRUSTED, CloudEvent, Extension
 from remit.core.errors import BudgetError, ConflictError, DeniedError, InputError, NotFoundError, RemitError
 from remit.core.rule import hops_of
 from remit.core.task import Constraints, Task
+from remit.core.times import rfc3339
 from remit.core.tool import Effect
 from remit.ports.agents import Tool, ToolContext
 from remit.ports.services import Publish, Start
@@ -121,7 +122,7 @@ class _Messages:
             "MessageId": message_id,
             "TopicArn": arn,
             "Message": message,
-            "Timestamp": iso(context.clock.now()),
+            "Timestamp": rfc3339(context.clock.now()),
             "MessageAttributes": {
                 name: {"Type": a["DataType"], "Value": a.get("StringValue", a.get("BinaryValue"))}
                 for name, a in given.get("MessageAttributes", {}).items()
@@ -184,7 +185,7 @@ def _event(
         type=type,
         data=data,
         subject=subject,
-        time=event_time(context.clock.now()),
+        time=rfc3339(context.clock.now()),
         tenantid=context.tenant_id,
         partitionkey=key,
         hops=hops_of(context.actor.via),

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from remit.core.cloudevent import CloudEvent, checked_json, event_time
+from remit.core.cloudevent import CloudEvent, checked_json
 from remit.core.errors import ConditionError, InputError, StoreError
 from remit.core.semconv import EVENTS
+from remit.core.times import rfc3339
 from remit.engine.bus.records import (
     EVENT,
     LANES,
@@ -113,7 +114,7 @@ class Publisher:
         """The events with what they lack, and each as JSON. Raises InputError E660, E661."""
         if not tenant_id or any(ord(c) < 32 for c in tenant_id):
             raise InputError(f"`{tenant_id!r}` is no tenant", code="E660", help="events are of one tenant")
-        now = event_time(self._clock.now())
+        now = rfc3339(self._clock.now())
         made: Shaped = []
         for event in events:
             if event.tenantid != tenant_id or not event.time:

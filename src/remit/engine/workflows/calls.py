@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
 
 from remit.core.agent import AgentSpec
 from remit.core.codec import canonical, encode
+from remit.core.errors import is_code
 from remit.core.run import Step
 from remit.core.states import failures
 from remit.core.states.failures import StateFailure
@@ -37,7 +36,6 @@ EVENT_FIELDS = frozenset({"data", "key", "subject"})
 WHOLE_INPUT = "event"
 """A tool whose only parameter has this name is given the whole input, as a Lambda function is."""
 
-_E_CODE = re.compile(r"E\d{3}\Z")
 _ERRORS = {
     "E301": "Remit.Denied",
     "E302": "Remit.Rejected",
@@ -167,7 +165,7 @@ def _failure(name: str, problem: Problem | None) -> StateFailure:
     if problem is None:
         return StateFailure("Remit.ToolFailed", f"`{name}` failed")
     cause = problem.message + (f" ({problem.help})" if problem.help else "")
-    if _E_CODE.match(problem.code) is None:
+    if not is_code(problem.code):
         return StateFailure(problem.code, cause)  # the author's own name for it
     return StateFailure(_ERRORS.get(problem.code, "Remit.ToolFailed"), cause)
 
@@ -181,7 +179,7 @@ def _payload(step: Step, result: Any) -> Any:
         raise StateFailure(str(payload["Error"]), str(payload["Cause"]))
     problem = result.get("problem") or {}
     code = str(problem.get("code", ""))
-    named = code != "" and _E_CODE.match(code) is None  # an error of the author's own goes by its own name
+    named = code != "" and not is_code(code)  # an error of the author's own goes by its own name
     error = code if named else _ERRORS.get(code, "Remit.AgentFailed")
     raise StateFailure(
         error, f"{step.name.removeprefix(delegation.PREFIX)}: {problem.get('message', 'it failed')}"
@@ -206,8 +204,3 @@ def _described(step: Step) -> dict[str, Any]:
         "StateMachineArn": step.name.removeprefix(delegation.PREFIX),
         "StopDate": step.started_ts + int(step.latency_ms),
     }
-
-
-def timestamp(ms: int) -> str:
-    """RFC 3339 with milliseconds, as the context object has it."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

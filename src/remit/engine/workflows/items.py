@@ -11,7 +11,6 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Literal
 
@@ -23,6 +22,7 @@ from remit.core.errors import RemitError
 from remit.core.states.dataflow import Item, Scope, number, template
 from remit.core.states.failures import ITEM_READER, RESULT_WRITER, RUNTIME, StateFailure
 from remit.core.states.resources import parse
+from remit.core.times import rfc3339
 from remit.ports.objects import PAGE, Objects
 
 MAX_UNPACKED_BYTES = 1024**3
@@ -408,14 +408,10 @@ def _described(result: ItemResult) -> dict[str, Any]:
     elif result.error:
         told |= {"Error": result.error, "Cause": result.cause}
     if result.started_ts is not None:
-        told["StartDate"] = _time(result.started_ts)
+        told["StartDate"] = rfc3339(result.started_ts)
     if result.ended_ts is not None:
-        told["StopDate"] = _time(result.ended_ts)
+        told["StopDate"] = rfc3339(result.ended_ts)
     return told
-
-
-def _time(ts: int) -> str:
-    return datetime.fromtimestamp(ts / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _lines(entries: Iterable[Any]) -> bytes:

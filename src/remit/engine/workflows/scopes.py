@@ -10,7 +10,7 @@ from remit.core.run import Run
 from remit.core.states import dataflow
 from remit.core.states.dataflow import Env, Scope
 from remit.core.states.progress import ROOT, Frame, Progress, Visit
-from remit.engine.workflows.calls import timestamp
+from remit.core.times import rfc3339
 from remit.ports.clock import Clock
 
 
@@ -33,7 +33,7 @@ class Scopes:
         made: dict[str, Any] = {
             **self._about,
             "State": {
-                "EnteredTime": timestamp(visit.entered_ts),
+                "EnteredTime": rfc3339(visit.entered_ts),
                 "Name": visit.state,
                 "RetryCount": visit.attempt,
             },
@@ -72,7 +72,7 @@ def _about(run: Run, given: Any) -> dict[str, Any]:
         "Input": given,
         "Name": run.task.task_id,
         "RoleArn": "",
-        "StartTime": timestamp(run.created_ts),
+        "StartTime": rfc3339(run.created_ts),
         "RedriveCount": 0,
     }
     return {"Execution": execution, "StateMachine": {"Id": name, "Name": name}}

@@ -18,7 +18,6 @@ _NAME_COLUMNS = 28
 _LABEL_COLUMNS = 34
 _MARGIN = 20.0
 _PAD = 14.0
-_HEADER = 44.0
 _GAPS = Gaps(beside=28, below=34)
 _START, _END = "\0start", "\0end"  # no state has such a name
 _DOT = 18.0

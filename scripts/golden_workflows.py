@@ -1,24 +1,18 @@
-"""Records golden journals of workflows: `python -m tests.replay.recording`. What was recorded is never recorded again."""
+"""Workflows whose runs are golden journals, and what happens in them; `scripts/golden.py` writes them."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from remit.bootstrap import App
-from remit.core.codec import plain
-from remit.core.result import view_of
 from remit.core.task import Actor, Task
-from remit.engine import loading
 from remit.engine.workflows.forking import Forks
 from remit.sdk import Pack
 from remit.testing import BOSS, FakeClock, app_for_tests
 from remit.testing.workflows import AnyTool, Named, TaskFailure
 
-GOLDEN = Path(__file__).parent / "golden"
 Play = Callable[[App, str], Awaitable[list[str]]]
 
 
@@ -125,11 +119,6 @@ async def dug(app: App, run_id: str) -> list[str]:
     return [run_id]
 
 
-async def with_child(app: App, run_id: str) -> list[str]:
-    """The run and its child."""
-    return [run_id, *(await app.runs.view(run_id, "local")).children]
-
-
 async def retried(app: App, run_id: str) -> list[str]:
     """The failed run and the one that took over from it."""
     fork = await Forks(app.kit).retry(run_id, "local", Actor("alice"), fork_id="again")
@@ -144,7 +133,7 @@ SCENES: dict[str, tuple[dict[str, Any], Play]] = {
     "workflow-aborted-branch": (ABORTED, ended),
     "workflow-activity": (CALLBACK, dug),
     "workflow-waiting": (WAITING, ended),
-    "workflow-nested": (NESTED, with_child),
+    "workflow-nested": (NESTED, ended),
     "workflow-retried": (CAUGHT, retried),
 }
 
@@ -154,48 +143,18 @@ def fails(event: Any) -> None:
     raise TaskFailure("Busy", "try later")
 
 
-async def record(document: dict[str, Any], play: Play) -> list[dict[str, Any]]:
-    """The journals of one scene, as they are kept."""
+@contextlib.asynccontextmanager
+async def played(name: str) -> AsyncIterator[tuple[App, list[str]]]:
+    """The app in which a scene was played, and the runs that are kept of it."""
+    document, play = SCENES[name]
     clock = FakeClock()
     tools: list[Any] = [AnyTool("echo", lambda event: event), AnyTool("fails", fails)]
-    flows = [
-        Named("flow", document),
-        Named("inner", machine("p", p={"Type": "Pass", "Output": 42, "End": True})),
-    ]
-    async with app_for_tests(packs=[Pack("golden", tools=tools, workflows=flows)], clock=clock) as app:
+    inner = machine("p", p={"Type": "Pass", "Output": 42, "End": True})
+    pack = Pack("golden", tools=tools, workflows=[Named("flow", document), Named("inner", inner)])
+    async with app_for_tests(packs=[pack], clock=clock) as app:
         run_id = await app.runs.submit(Task("t1", "flow", input={"x": 1}, actor_context=Actor("alice")))
         await app.worker.run_until_idle(run_id)
-        if (
-            (head := await app.store.head(run_id)) is not None
-            and head.wake_ts is not None
-            and document is CAUGHT
-        ):
-            clock.advance(2)
+        if document is CAUGHT:
+            clock.advance(2)  # past the pause before the Retry
             await app.worker.run_until_idle(run_id)
-        return [await _kept(app, each) for each in await play(app, run_id)]
-
-
-async def _kept(app: App, run_id: str) -> dict[str, Any]:
-    entries = await app.store.read(run_id, limit=10_000)
-    run, _ = await loading.load(app.store, run_id)
-    return {
-        "run_id": run_id,
-        "events": [e.body.decode() for e in entries],
-        "hashes": [e.hash.hex() for e in entries],
-        "contents": {ref: data.decode() for ref, data in run.contents.items()},
-        "view": plain(view_of(run)),
-    }
-
-
-async def main() -> None:
-    """Record what is not there yet."""
-    for name, (document, play) in SCENES.items():
-        path = GOLDEN / f"{name}.json"
-        if not path.exists():
-            runs = await record(document, play)
-            path.write_text(json.dumps({"runs": runs}, indent=1) + "\n")
-            print(name, [r["view"]["status"] for r in runs])
-
-
-if __name__ == "__main__":
-    asyncio.run(main())
+        yield app, await play(app, run_id)

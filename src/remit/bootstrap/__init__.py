@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import importlib.util
 import os
 import socket
-import sys
-from collections import ChainMap
-from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
-from pathlib import Path
-from types import ModuleType, TracebackType
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
 
 import remit.settings as settings_module
 from remit.adapters.blobs.files import FileBlobs
 from remit.adapters.clock.system import SystemClock
-from remit.adapters.model.rules import RulesModel
-from remit.adapters.objects.files import FileObjectStore
 from remit.adapters.policy.cedar import CedarPolicy
 from remit.adapters.policy.files import load_profiles
 from remit.adapters.secrets.mapping import MappingSecrets
@@ -26,16 +18,22 @@ from remit.adapters.secrets.salt import load_salt
 from remit.adapters.services import local as local_services
 from remit.adapters.services.items import service as service_items
 from remit.adapters.signing.ed25519 import Ed25519Signer
-from remit.adapters.telemetry.many import ManyTelemetry
-from remit.adapters.telemetry.prometheus import PrometheusTelemetry
+from remit.bootstrap.adapters import (
+    Adapters,
+    open_channels,
+    open_models,
+    open_objects,
+    open_store,
+    open_telemetry,
+)
+from remit.bootstrap.catalogue import Known, check_workflows
+from remit.bootstrap.packs import find_packs
 from remit.core.cloudevent import CloudEvent
 from remit.core.codec import plain
-from remit.core.errors import ConfigError, InputError
-from remit.core.message import Message
+from remit.core.errors import ConfigError
 from remit.core.redaction import Redactor
 from remit.core.task import Actor, Result, Task
-from remit.core.validation import ValidationType
-from remit.engine import controlplane, delegation, envelopes, keys, records, runs, versions
+from remit.engine import controlplane, envelopes, keys, records, runs, versions
 from remit.engine.advance import Engine
 from remit.engine.applying import Applying, RegistryApplier
 from remit.engine.approvals import Approvals
@@ -60,15 +58,14 @@ from remit.engine.kinds import (
     ToolSchemaKind,
 )
 from remit.engine.kit import Kit
-from remit.engine.models import ModelAccess, Route, default_prices
-from remit.engine.notifications import Channels, Notifications
+from remit.engine.models import ModelAccess, Route
+from remit.engine.notifications import Notifications
 from remit.engine.notifiers import NotifierApplier, Notifiers
 from remit.engine.profiles import InForce
 from remit.engine.registry import Registry
 from remit.engine.runs import Deltas, Runs
 from remit.engine.scheduler import Scheduler, wanted_by_rules
 from remit.engine.schedules import Schedules
-from remit.engine.schemas import check_schema
 from remit.engine.scorecards import Scorecards
 from remit.engine.tables import Tables
 from remit.engine.trail import Trail
@@ -82,75 +79,17 @@ from remit.engine.workflows import callbacks
 from remit.engine.workflows.callbacks import Callbacks
 from remit.engine.workflows.catalog import Workflows
 from remit.engine.workflows.forking import Forks
-from remit.engine.workflows.kind import WorkflowKind, refuse
+from remit.engine.workflows.kind import WorkflowKind
 from remit.engine.workflows.mapping import ReadItems, WriteResults
-from remit.engine.workflows.spec import CodedWorkflow
 from remit.ports.agents import Agent, Tool
 from remit.ports.clock import Clock
-from remit.ports.model import Model, ModelRequest
-from remit.ports.notifier import Channel
-from remit.ports.objects import ObjectStore
 from remit.ports.policy import Policy
 from remit.ports.secrets import Secrets
 from remit.ports.services import Publish, Start
 from remit.ports.store import Store
 from remit.ports.telemetry import Telemetry
-from remit.sdk import Agent as LlmAgent
-from remit.sdk import CodeAgent, FunctionTool, Pack, Rule
-from remit.settings import ModelRoute, Settings
-from remit.workflow import Workflow
-
-BUILT_IN = ("support", "validation")
-EVERY_CHECK = "@validation_types"
-"""Among an agent's delegates: the agents of all validation types there are, those of an app file too."""
-
-Adapters = Mapping[str, Model | Callable[[], Model]]
-
-
-class Known:
-    """The agents and tools that exist here."""
-
-    def __init__(self, packs: Sequence[Pack]) -> None:
-        self.agents: dict[str, Agent] = {}
-        self.tools: ChainMap[str, Tool] = ChainMap({})
-        self.validation_types: dict[str, ValidationType] = {}
-        offered: dict[str, Any] = {}
-        for pack in packs:
-            for agent in pack.agents:
-                self._add(self.agents, "agent", agent.spec.name, agent)
-                if isinstance(agent, CodeAgent) and agent.validation_type is not None:
-                    kind = agent.validation_type
-                    self._add(self.validation_types, "validation type", kind.validation_type, kind)
-                if agent.spec.output_schema is not None:
-                    check_schema(agent.spec.output_schema)
-                self._add(offered, "agent", delegation.tool_name(agent.spec.name), agent)
-            for tool in pack.tools:
-                self._add(self.tools, "tool", tool.spec.name, tool)
-                self._add(offered, "tool", tool.spec.name, tool)
-
-        for pack in packs:
-            for flow in pack.workflows:
-                # A spec can only be made of a document in order. Which of its functions are tools and which are
-                # agents is known once all packs are read.
-                check_document(flow.spec_name, flow.document)
-                made = CodedWorkflow(flow.spec_name, flow.document, self, flow.description)
-                self._add(self.agents, "agent", flow.spec_name, made)
-        runners = sorted(kind.agent for kind in self.validation_types.values())
-        for known in list(self.agents.values()):
-            if isinstance(known, CodeAgent) and EVERY_CHECK in known.spec.delegates:
-                self.agents[known.spec.name] = known.with_delegates(EVERY_CHECK, runners)
-
-    def add_tool(self, tool: Tool) -> None:
-        """Take in a tool that comes with Remit. Raises ConfigError when a pack has another one of its name."""
-        self._add(self.tools, "tool", tool.spec.name, tool)
-
-    def _add(self, known: MutableMapping[str, Any], kind: str, name: str, thing: Any) -> None:
-        if known.setdefault(name, thing) is not thing:
-            raise ConfigError(
-                f"two {kind}s are named `{name}`",
-                code="E243",
-                help="rename one: names decide what policy and approvals mean",
-            )
+from remit.sdk import Pack
+from remit.settings import Settings
 
 
 class App:
@@ -328,23 +267,6 @@ def open_app(
     return app
 
 
-def check_workflows(catalogue: Known) -> None:
-    """Raise ConfigError E632 for a workflow of the code that could not run, with every reason."""
-    for agent in catalogue.agents.values():
-        if isinstance(agent, CodedWorkflow):
-            check_document(agent.spec.name, agent.document, {"tool": catalogue.tools})
-
-
-def check_document(
-    name: str, document: Mapping[str, Any], known: Mapping[str, Collection[str]] | None = None
-) -> None:
-    """Raise ConfigError E632 for a workflow of the code that is not in order. `known`: names that exist, by kind."""
-    try:
-        refuse(document, known=known)
-    except InputError as error:
-        raise ConfigError(f"`{name}`: {error.message}", code="E632", help="correct its document") from error
-
-
 def add_workflow_tools(
     catalogue: Known, settings: Settings, store: Store, publish: Publish, start: Start
 ) -> None:
@@ -363,17 +285,6 @@ def add_workflow_tools(
     for tool in integrations(aws):
         catalogue.add_tool(tool)
     catalogue.tools.maps.append(SdkTools(aws))
-
-
-def open_objects(settings: Settings) -> ObjectStore:
-    """The store of objects that the settings name."""
-    chosen = settings.workflow
-    if chosen.objects == "s3":
-        from remit.adapters.objects.s3 import S3ObjectStore
-
-        tenants = frozenset(chosen.aws_tenants)
-        return S3ObjectStore(region=settings.region, endpoint_url=settings.aws_endpoint, tenants=tenants)
-    return FileObjectStore(settings.home / "objects", Path(chosen.files) if chosen.files else None)
 
 
 def open_control_plane(
@@ -398,29 +309,6 @@ def open_control_plane(
     return ControlPlane(tables, types, validations, runs, scorecards, *telling, appliers)
 
 
-def open_channels(settings: Settings, secrets: Secrets, clock: Clock) -> Channels:
-    """The ways to reach people, each built when first needed."""
-
-    def email() -> Channel:
-        from remit.adapters.notify.smtp import SmtpChannel, mail_server
-
-        return SmtpChannel(mail_server(settings.smtp_url), lambda: secrets.get("smtp_password"))
-
-    def slack() -> Channel:
-        from remit.adapters.notify.http import Poster
-        from remit.adapters.notify.slack import SlackChannel
-
-        return SlackChannel(Poster(private=settings.notify_private))
-
-    def webhook() -> Channel:
-        from remit.adapters.notify.http import Poster
-        from remit.adapters.notify.webhook import WebhookChannel
-
-        return WebhookChannel(Poster(private=settings.notify_private), clock)
-
-    return {"email": email, "slack": slack, "webhook": webhook}
-
-
 def kinds(catalogue: Known, models: ModelAccess, policy: Policy, bus: LocalBus) -> list[Kind]:
     """The kinds of definition that the registry holds; what others refer to comes first."""
     return [
@@ -432,103 +320,6 @@ def kinds(catalogue: Known, models: ModelAccess, policy: Policy, bus: LocalBus) 
         WorkflowKind(catalogue.tools, catalogue.agents),
         bus_rules.RuleKind(bus.subscriptions),
     ]
-
-
-def open_store(settings: Settings, clock: Clock) -> Store:
-    """The store that a URL names. Raises ConfigError for an unknown scheme."""
-    url = settings.store
-    scheme = url.split(":", 1)[0]
-    if scheme == "memory":
-        from remit.adapters.store.memory import MemoryStore
-
-        return MemoryStore(clock)
-    if scheme == "sqlite":
-        from remit.adapters.store.sqlite import SqliteStore
-
-        path = Path(url.removeprefix("sqlite:///"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return SqliteStore(path, clock, durability=settings.durability)
-    if scheme in ("postgres", "postgresql"):
-        from remit.adapters.store.postgres import PostgresStore
-
-        return PostgresStore(url, clock)
-    raise ConfigError(
-        f"`{url}` names no store",
-        code="E204",
-        help="use sqlite:///PATH, postgresql://... or memory: in REMIT_STORE",
-    )
-
-
-def open_models(
-    settings: Settings, packs: Sequence[Pack], clock: Clock, adapters: Adapters, routes: Mapping[str, Route]
-) -> ModelAccess:
-    """Model access: the configured routes, and `default` by the offline rules when nothing else is set."""
-    configured = {name: _route(r) for name, r in settings.models.items()}
-    if settings.model:
-        provider, _, model = settings.model.partition(":")
-        configured["default"] = Route(provider, model)
-    configured.update(routes)
-    configured.setdefault("default", Route("rules", "rules"))
-    return ModelAccess(configured, {**vendors(settings, packs), **adapters}, default_prices(), clock)
-
-
-def _route(route: ModelRoute) -> Route:
-    return Route(route.provider, route.model, route.fallbacks, route.max_tokens, route.timeout_s)
-
-
-def vendors(settings: Settings, packs: Sequence[Pack]) -> dict[str, Model | Callable[[], Model]]:
-    """Every model provider by name, built when first asked."""
-
-    def bedrock() -> Model:
-        from remit.adapters.model.bedrock import BedrockModel
-
-        return BedrockModel(
-            region=settings.region,
-            profile_override=settings.bedrock_model_id,
-            endpoint_url=settings.bedrock_endpoint or None,
-        )
-
-    def anthropic() -> Model:
-        from remit.adapters.model.anthropic import AnthropicModel
-
-        key, url = settings.anthropic_api_key, settings.anthropic_base_url
-        return AnthropicModel(api_key=key, base_url=url) if url else AnthropicModel(api_key=key)
-
-    def openai() -> Model:
-        from remit.adapters.model.openai import OpenAIModel
-
-        return OpenAIModel(api_key=settings.openai_api_key, base_url=settings.openai_base_url)
-
-    return {"rules": RulesModel(_rules(packs)), "bedrock": bedrock, "anthropic": anthropic, "openai": openai}
-
-
-def _rules(packs: Sequence[Pack]) -> list[Rule]:
-    """Every pack's rules, each answering only for the agent it belongs to."""
-
-    def only_for(instructions: str, rule: Rule) -> Rule:
-        def guarded(request: ModelRequest) -> Message | None:
-            return rule(request) if request.system == instructions else None
-
-        return guarded
-
-    by_name = {a.spec.name: a.spec.instructions for pack in packs for a in pack.agents}
-    return [
-        only_for(by_name[agent], rule)
-        for pack in packs
-        for agent, rules in pack.rules.items()
-        for rule in rules
-        if agent in by_name
-    ]
-
-
-def open_telemetry(settings: Settings) -> Telemetry:
-    """The Prometheus registry, and OpenTelemetry beside it when it is switched on."""
-    prometheus = PrometheusTelemetry()
-    if not settings.otel:
-        return prometheus
-    from remit.adapters.telemetry.otel import exporting
-
-    return ManyTelemetry(prometheus, exporting("remit", "0.1.0"))
 
 
 def _known_secrets(secrets: Secrets, settings: Settings) -> tuple[str, ...]:
@@ -561,74 +352,3 @@ def _redactors(policy: Policy, secrets: Secrets, settings: Settings) -> Callable
         return made[kinds]
 
     return of
-
-
-# packs
-
-
-def find_packs(settings: Settings, app_file: str, *, given: bool) -> list[Pack]:
-    """The configured packs, or the built-in ones when none are configured or given; and the app file's. Raises ConfigError."""
-    names = settings.packs or (() if given or app_file else BUILT_IN)
-    packs = [load_pack(name, settings.home) for name in names]
-    if app_file:
-        packs.append(load_file(Path(app_file)))
-    return packs
-
-
-def load_pack(name: str, home: Path) -> Pack:
-    """The pack `remit_packs.NAME`, or `module:attribute`. Raises ConfigError."""
-    module_name, _, attribute = name.partition(":")
-    if "." not in module_name and not attribute:
-        module_name = f"remit_packs.{module_name}"
-    try:
-        module = importlib.import_module(module_name)
-        made = getattr(module, attribute or "pack")
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(
-            f"pack `{name}` cannot be loaded: {error}", code="E245", help="check `packs` in remit.toml"
-        ) from error
-    pack = made if isinstance(made, Pack) else made(home=home)
-    if not isinstance(pack, Pack):
-        raise ConfigError(f"`{name}` is no Pack", code="E245", help="let `pack(home)` return a `remit.Pack`")
-    return pack
-
-
-def load_file(path: Path) -> Pack:
-    """Everything an app file defines: its packs, agents and tools, as one pack. Raises ConfigError."""
-    if not path.is_file():
-        raise ConfigError(
-            f"app file `{path}` does not exist", code="E246", help="give a Python file that defines agents"
-        )
-    name = f"{path.stem}@{path.resolve().parent}"  # no other module's, and no other app file's
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ConfigError(f"`{path}` is no Python file", code="E246")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where Python looks up the types that its classes are annotated with
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise ConfigError(
-            f"`{path}` cannot be loaded: {type(error).__name__}: {error}", code="E246"
-        ) from error
-    return _gathered(path.stem, module)
-
-
-def _gathered(name: str, module: ModuleType) -> Pack:
-    things = list(vars(module).values())
-    packs = [t for t in things if isinstance(t, Pack)]
-    agents = [t for t in things if isinstance(t, LlmAgent | CodeAgent)]
-    tools = [t for t in things if isinstance(t, FunctionTool)]
-    flows = [t for t in things if isinstance(t, Workflow)]
-    rules: dict[str, tuple[Rule, ...]] = {}
-    for pack in packs:
-        rules.update(pack.rules)
-    return Pack(
-        name,
-        agents=list(dict.fromkeys([*agents, *(a for p in packs for a in p.agents)])),
-        tools=list(dict.fromkeys([*tools, *(t for p in packs for t in p.tools)])),
-        workflows=[*flows, *(f for p in packs for f in p.workflows)],
-        rules=rules,
-        policies=[d for p in packs for d in p.policies],
-    )

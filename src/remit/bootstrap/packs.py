@@ -1,0 +1,85 @@
+"""Finding packs: those of the settings, and what an app file defines."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from remit.core.errors import ConfigError
+from remit.sdk import Agent as LlmAgent
+from remit.sdk import CodeAgent, FunctionTool, Pack, Rule
+from remit.settings import Settings
+from remit.workflow import Workflow
+
+BUILT_IN = ("support", "validation")
+
+
+def find_packs(settings: Settings, app_file: str, *, given: bool) -> list[Pack]:
+    """The configured packs, or the built-in ones when none are configured or given; and the app file's. Raises ConfigError."""
+    names = settings.packs or (() if given or app_file else BUILT_IN)
+    packs = [load_pack(name, settings.home) for name in names]
+    if app_file:
+        packs.append(load_file(Path(app_file)))
+    return packs
+
+
+def load_pack(name: str, home: Path) -> Pack:
+    """The pack `remit_packs.NAME`, or `module:attribute`. Raises ConfigError."""
+    module_name, _, attribute = name.partition(":")
+    if "." not in module_name and not attribute:
+        module_name = f"remit_packs.{module_name}"
+    try:
+        module = importlib.import_module(module_name)
+        made = getattr(module, attribute or "pack")
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"pack `{name}` cannot be loaded: {error}", code="E245", help="check `packs` in remit.toml"
+        ) from error
+    pack = made if isinstance(made, Pack) else made(home=home)
+    if not isinstance(pack, Pack):
+        raise ConfigError(f"`{name}` is no Pack", code="E245", help="let `pack(home)` return a `remit.Pack`")
+    return pack
+
+
+def load_file(path: Path) -> Pack:
+    """Everything an app file defines: its packs, agents and tools, as one pack. Raises ConfigError."""
+    if not path.is_file():
+        raise ConfigError(
+            f"app file `{path}` does not exist", code="E246", help="give a Python file that defines agents"
+        )
+    name = f"{path.stem}@{path.resolve().parent}"  # no other module's, and no other app file's
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"`{path}` is no Python file", code="E246")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where Python looks up the types that its classes are annotated with
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise ConfigError(
+            f"`{path}` cannot be loaded: {type(error).__name__}: {error}", code="E246"
+        ) from error
+    return _gathered(path.stem, module)
+
+
+def _gathered(name: str, module: ModuleType) -> Pack:
+    things = list(vars(module).values())
+    packs = [t for t in things if isinstance(t, Pack)]
+    agents = [t for t in things if isinstance(t, LlmAgent | CodeAgent)]
+    tools = [t for t in things if isinstance(t, FunctionTool)]
+    flows = [t for t in things if isinstance(t, Workflow)]
+    rules: dict[str, tuple[Rule, ...]] = {}
+    for pack in packs:
+        rules.update(pack.rules)
+    return Pack(
+        name,
+        agents=list(dict.fromkeys([*agents, *(a for p in packs for a in p.agents)])),
+        tools=list(dict.fromkeys([*tools, *(t for p in packs for t in p.tools)])),
+        workflows=[*flows, *(f for p in packs for f in p.workflows)],
+        rules=rules,
+        policies=[d for p in packs for d in p.policies],
+    )
