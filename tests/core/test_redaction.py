@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import hashlib
 import json
 import time
@@ -201,6 +202,19 @@ def test_deep_values_are_cut_not_crashed() -> None:
     assert time.perf_counter() - start < 0.5
 
 
+def _least_cpu_s(text: str) -> float:
+    took = []
+    gc.disable()
+    try:
+        for _ in range(3):
+            start = time.thread_time()
+            R.text(text)
+            took.append(time.thread_time() - start)
+    finally:
+        gc.enable()
+    return min(took)
+
+
 @pytest.mark.parametrize(
     "piece",
     ["a", "@", "a@", "a.a@a.a.", "1", "1 ", "4 ", "1-", "+1", "(555) ", "011 22 33 ", "password=", 'password="',
@@ -208,15 +222,9 @@ def test_deep_values_are_cut_not_crashed() -> None:
      "DE12 ", "GB82 WEST ", "sk-", "bearer ", "A/", '\\"', "id_token: ", "4111 1111 1111 1111 ", "[REDACTED:", "İ=key"],
 )  # fmt: skip
 def test_hostile_texts_take_linear_time(piece: str) -> None:
-    """Ten times the text takes about ten times the time, and 100 KB less than a second or two on a slow machine."""
-    small, large = (piece * (size // len(piece)) for size in (20_000, 200_000))
-    took = []
-    for text in (small, large):
-        start = time.process_time()
-        R.text(text)
-        took.append(time.process_time() - start)
-    assert took[1] < max(0.4, took[0] * 40)
-    assert took[1] < 4
+    """Ten times the text takes about ten times the work: processor time of this thread, the best of three, no collector in it."""
+    small, large = (_least_cpu_s(piece * (size // len(piece))) for size in (20_000, 200_000))
+    assert large < max(0.4, small * 40)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets as random_names
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from remit.core.notification import Incident, Notification, NotifierConfig, judg
 from remit.core.task import Actor
 from remit.core.validation import ValidationRun
 from remit.engine.applying import Document
+from remit.engine.notifications import INCIDENT
 from remit.testing import FakeClock, app_for_tests
 
 DSN = os.environ.get("REMIT_TEST_POSTGRES", "")
@@ -293,6 +294,31 @@ async def test_plans_at_once_tell_once(app: App) -> None:
     more = await asyncio.gather(*(app.notifications.plan("local", ids) for ids in others))
     assert sum(map(len, more)) == 0
     assert len((await app.notifications.list("local")).items) == 1
+
+
+class Overtaken(MemoryStore):
+    """A store in which somebody else does something just before an incident is read for the first time."""
+
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def get(self, collection: str, key: tuple[Any, ...]) -> dict[str, Any] | None:
+        if collection == INCIDENT and self.meanwhile is not None:
+            first, self.meanwhile = self.meanwhile, None
+            await first()
+        return await super().get(collection, key)
+
+
+async def test_a_plan_that_was_overtaken_names_what_the_other_planned(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    """Whoever looks for the message before another writes it, and at the incidents after, answers with the other's message."""
+    store = Overtaken(clock)
+    async with app_for_tests(store=store, clock=clock, home=tmp_path) as app:
+        await app.notifiers.put("local", SLACK)
+        ids = await ran(app, "FAILED", "FAILED")
+        store.meanwhile = lambda: app.notifications.plan("local", ids)
+        assert [p["notifier"] for p in await app.notifications.plan("local", ids)] == ["team"]
+        assert len((await app.notifications.list("local")).items) == 1
 
 
 async def test_tenants_are_apart(app: App) -> None:

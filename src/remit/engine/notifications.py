@@ -124,7 +124,8 @@ class Notifications:
                 await self._store.transact(writes)
             except ConditionError:
                 continue
-            return made
+            # Nothing to tell may mean that another planner told it between the two reads above: then it is the same message.
+            return made or await self._find(key)
         raise ConflictError(
             f"the incidents of table `{table_id}` are being changed by somebody else",
             code="E617",
