@@ -77,11 +77,13 @@ class Collection(Struct, frozen=True):
     """A declared collection: `key` fields identify an item, `indexes` answer its queries. Items are JSON objects.
 
     Key and index fields are top-level strings or integers; an item without an index's field is not in that index.
+    `numbers`: key fields that are always integers, for stores whose keys have a type (DynamoDB); others ignore it.
     """
 
     name: str
     key: tuple[str, ...]
     indexes: tuple[Index, ...] = ()
+    numbers: tuple[str, ...] = ()
 
 
 class Put(Struct, frozen=True):

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from tests.adapters.store.dynamo_world import BOTH, drop, session, url_of
 
 from remit.adapters.store.memory import MemoryStore
 from remit.adapters.store.sqlite import SqliteStore
@@ -326,3 +327,14 @@ def test_postgres() -> None:
 
         play(PostgresStore(DSN, clock, schema=name), now, shift, examples=12, steps=20)
         db.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_dynamodb(name: str) -> None:
+    """DynamoDB and the model agree."""
+    from remit.adapters.store.dynamodb import DynamoStore
+
+    clients, clock = session(url_of(name)), HandClock()
+    prefix = f"t{secrets.token_hex(6)}"
+    play(DynamoStore(clock, clients, prefix=prefix), clock.now, clock.advance, examples=6, steps=20)
+    drop(clients, prefix)

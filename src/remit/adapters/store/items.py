@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from remit.core.codec import canonical
 from remit.core.errors import ConditionError, ConfigError, InputError
@@ -109,7 +110,7 @@ def merged(old: Collection | None, new: Collection) -> Collection:
         )
     fresh = {index.name for index in new.indexes}
     kept = tuple(index for index in old.indexes if index.name not in fresh)
-    return Collection(name=new.name, key=new.key, indexes=new.indexes + kept)
+    return replace(new, indexes=new.indexes + kept)
 
 
 def unmet(expect: Mapping[str, Any] | None, item: Mapping[str, Any] | None) -> str:

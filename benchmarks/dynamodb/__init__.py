@@ -1,0 +1,1 @@
+"""How long the store in DynamoDB takes."""
