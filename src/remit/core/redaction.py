@@ -116,29 +116,55 @@ class _Span(NamedTuple):
 class Redactor:
     """Replaces secrets and personal data in texts and JSON-like values.
 
-    `secrets` are exact values; their base64, URL-encoded, hex and JSON-escaped forms are found as well, whatever the
-    `kinds`. `kinds` chooses what else is looked for: `secrets` (shapes of keys, tokens and passwords) and `pii`
+    `secrets` are exact values, or ask for those known by now, so that a secret is found from the moment it is handed out;
+    their base64, URL-encoded, hex and JSON-escaped forms are found as well, whatever the `kinds`. `kinds` chooses what else is looked for: `secrets` (shapes of keys, tokens and passwords) and `pii`
     (email, phone, payment card, US SSN, IBAN). Redacting twice changes nothing more.
     """
 
     def __init__(
-        self, secrets: tuple[str, ...] = (), kinds: tuple[str, ...] = ("secrets", "pii"), *, salt: bytes = b""
+        self,
+        secrets: tuple[str, ...] | Callable[[], tuple[str, ...]] = (),
+        kinds: tuple[str, ...] = ("secrets", "pii"),
+        *,
+        salt: bytes = b"",
     ) -> None:
-        """`salt` keys the hashes: under another salt the same value gets another suffix."""
-        forms = {form: secret for secret in secrets for form in _forms(secret)}
-        self._forms = sorted(forms.items(), key=lambda item: len(item[0]))
-        self._digits = any(form.isdigit() for form in forms)
+        """`salt` keys the hashes: under another salt the same value gets another suffix.
+
+        `secrets` that is asked should give the same object while nothing is new: it is asked for every value.
+        """
+        self._secrets = secrets if callable(secrets) else lambda: secrets
+        self._known: tuple[str, ...] = ()
+        self._forms: list[tuple[str, str]] = []
+        self._digits = False
         self._shapes = "secrets" in kinds
         self._pii = "pii" in kinds
         self._salt = hashlib.blake2b(salt).digest()
         self._clean_keys: set[Any] = set()
+        self._learn()
 
     def value(self, obj: Any) -> Any:
         """The value with every text in it redacted, dict keys too; the same object when nothing had to change."""
+        self._learn()
         return self._walk(obj, MAX_DEPTH)
 
     def text(self, text: str) -> str:
         """The text redacted; the same object when nothing had to change."""
+        self._learn()
+        return self._text(text)
+
+    def _learn(self) -> None:
+        """Look for the secrets that are known by now."""
+        known = self._secrets()
+        if known is self._known:
+            return
+        if known != self._known:
+            forms = {form: secret for secret in known for form in _forms(secret)}
+            self._forms = sorted(forms.items(), key=lambda item: len(item[0]))
+            self._digits = any(form.isdigit() for form in forms)
+            self._clean_keys = set()
+        self._known = known
+
+    def _text(self, text: str) -> str:
         if not text.isascii():
             text = _whole(text)
         for _ in range(_ROUNDS):
@@ -154,7 +180,7 @@ class Redactor:
         if kind is str:
             if not obj.isascii():
                 obj = _whole(obj)
-            return self.text(obj) if len(obj) >= MIN_SECRET else obj
+            return self._text(obj) if len(obj) >= MIN_SECRET else obj
         if kind is dict:
             return self._dict(obj, depth)
         if obj is None or kind is bool:
@@ -165,7 +191,7 @@ class Redactor:
             return self._sequence(obj, depth, hide=False)
         if isinstance(obj, dict):
             return self._dict(obj, depth)
-        return self.text(obj) if isinstance(obj, str) else obj
+        return self._text(obj) if isinstance(obj, str) else obj
 
     def _dict(self, obj: dict[Any, Any], depth: int) -> Any:
         if depth <= 0 and obj:
@@ -225,7 +251,7 @@ class Redactor:
         if not self._digits and not (self._pii and abs(obj) >= _BIG):
             return obj
         text = _digits_of(obj)
-        new = self.text(text)
+        new = self._text(text)
         return obj if new is text else new
 
     def _find(self, text: str) -> list[_Span]:

@@ -28,12 +28,16 @@ class ModelRequest(Struct, frozen=True):
 
 
 class ModelReply(Struct, frozen=True):
-    """One answer. Tool calls whose arguments were no JSON object carry `ToolUse.malformed`. `usage.cost_usd` may be 0: the engine prices it."""
+    """One answer. Tool calls whose arguments were no JSON object carry `ToolUse.malformed`. `usage.cost_usd` may be 0: the engine prices it.
+
+    `notes` say what else befell it, such as which rules of a guardrail took effect; the journal keeps them.
+    """
 
     message: Message
     stop_reason: StopReason
     usage: Usage
     model: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Delta(Struct, frozen=True):

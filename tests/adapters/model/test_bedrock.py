@@ -96,7 +96,6 @@ class TestBedrock(ModelContract):
             session=boto3.Session("a", SECRET),
             blobs=Blobs(),
             prompt_cache=True,
-            guardrail={"guardrailIdentifier": "g", "guardrailVersion": "1"},
             extra={"thinking": {"type": "adaptive"}},
         )
         server.script(Turn("done"))
@@ -140,7 +139,6 @@ class TestBedrock(ModelContract):
                     "structure": {"jsonSchema": {"name": "answer", "schema": '{"type":"object"}'}},
                 }
             },
-            "guardrailConfig": {"guardrailIdentifier": "g", "guardrailVersion": "1"},
             "additionalModelRequestFields": {"thinking": {"type": "adaptive"}},
         }
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from tests.adapters.emulator import model_proxy
 
 from remit.adapters.model.bedrock import BedrockModel
 from remit.core.message import Message, ToolResult, ToolUse, user
@@ -36,7 +37,7 @@ def emulator() -> str:
 
 @pytest.fixture
 def proxy(emulator: str) -> Iterator[ModelServer]:
-    with ModelServer(port=int(os.environ.get("REMIT_TEST_MINISTACK_PROXY_PORT", "18080"))) as server:
+    with model_proxy() as server:
         yield server
 
 

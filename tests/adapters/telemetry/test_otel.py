@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from remit.adapters.telemetry.many import flush
 from remit.adapters.telemetry.otel import OtelTelemetry
 from remit.core import semconv as sc
 
@@ -40,6 +41,22 @@ def exported():
     yield OtelTelemetry(tracer_provider=tracers, meter_provider=meters), spans.get_finished_spans, points
     tracers.shutdown()
     meters.shutdown()
+
+
+def test_a_flush_exports_what_waits_for_its_batch():
+    """A function that is frozen after each event loses no span."""
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    spans, tracers = InMemorySpanExporter(), sdk.TracerProvider()
+    tracers.add_span_processor(BatchSpanProcessor(spans, schedule_delay_millis=60_000))
+    telemetry = OtelTelemetry(tracer_provider=tracers)
+    with telemetry.span("chat m", {sc.OPERATION: "chat"}, trace_id=RUN):
+        pass
+    assert spans.get_finished_spans() == ()
+    flush(telemetry)
+    assert [span.name for span in spans.get_finished_spans()] == ["chat m"]
+    tracers.shutdown()
 
 
 def test_spans_nest_and_join_the_runs_trace(exported):

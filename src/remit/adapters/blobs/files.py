@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 
 from remit.core.codec import digest as digest_bytes
@@ -37,7 +38,7 @@ class FileBlobs:
             return digest
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
+            temporary = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.tmp")
             with temporary.open("wb") as file:
                 file.write(data)
                 file.flush()

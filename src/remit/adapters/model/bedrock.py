@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import importlib.util
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from remit.adapters.model import failures
 from remit.adapters.model.assembly import Assembler
@@ -25,14 +27,19 @@ from remit.adapters.model.content import (
     turns,
 )
 from remit.adapters.model.failures import MAX_ANSWER_BYTES, Provider
+from remit.adapters.model.guardrail import BedrockGuardrail, assessments_in, judged, note_of
 from remit.core.budget import Usage
 from remit.core.errors import ConfigError, ModelError, RemitError
-from remit.core.message import Block, Document, Image, Text, Thinking, ToolResult, ToolUse
+from remit.core.message import Block, Document, Image, Message, Text, Thinking, ToolResult, ToolUse
 from remit.ports.blobs import Blobs
+from remit.ports.guardrail import Guardrail
 from remit.ports.model import Delta, ModelReply, ModelRequest, OnDelta, StopReason
 
 REDACTED = "redacted:"
 """Before the signature (base64) of a `Thinking` whose text the provider keeps to itself."""
+
+GUARDRAIL_S = 30.0
+"""How long a guardrail may take over a text."""
 
 _GEOGRAPHIES = (("us-gov-", "us-gov"), ("us-", "us"), ("ca-", "us"), ("eu-", "eu"), ("ap-", "apac"))
 _PROFILED = ("anthropic.", "amazon.nova", "meta.llama", "deepseek.", "mistral.pixtral", "writer.")
@@ -129,6 +136,7 @@ class _Answer(Struct, rename="camel"):
     output: _Output | None = None
     stop_reason: str = ""
     usage: _Usage = _Usage()
+    trace: dict[str, Any] = {}
 
 
 _answers = msgspec.json.Decoder(_Answer)
@@ -147,8 +155,9 @@ class BedrockModel:
 
     `region` chooses the cross-region inference profile unless `profile_override` (BEDROCK_MODEL_ID) names one for
     every call. Credentials come from boto3's own chain, or from `session`. `prompt_cache` sets cache points (Claude and
-    Nova). `guardrail` is Converse's `guardrailConfig`, `extra` its `additionalModelRequestFields`. `blobs` supplies images
-    and documents. `threads` calls run at once. Raises ConfigError E210 at the first use when boto3 is missing.
+    Nova). `guardrail` is Converse's `guardrailConfig`; results of tools, which Converse does not judge, are judged by the
+    same guardrail before the model reads them. `extra` is its `additionalModelRequestFields`. `blobs` supplies images and
+    documents. `threads` calls run at once. Raises ConfigError E210 at the first use when boto3 is missing.
     """
 
     def __init__(
@@ -169,7 +178,8 @@ class BedrockModel:
         self._endpoint_url = endpoint_url
         self._session = session
         self._prompt_cache = prompt_cache
-        self._guardrail = dict(guardrail or {})
+        self._guardrail = {"trace": "enabled", **guardrail} if guardrail else {}
+        self._judge: Guardrail | None = BedrockGuardrail(self._apply, guardrail) if guardrail else None
         self._extra = dict(extra or {})
         self._blobs = blobs
         self._threads = threads
@@ -179,7 +189,8 @@ class BedrockModel:
         self._raw = threading.local()
         self._who = Provider(
             "aws.bedrock",
-            "give the process AWS credentials (a role, or AWS_PROFILE) that allow `bedrock:InvokeModel`, "
+            "give the process AWS credentials (a role, or AWS_PROFILE) that allow `bedrock:InvokeModel` "
+            "(and `bedrock:ApplyGuardrail`, with a guardrail), "
             "and enable access to the model in the Bedrock console",
             f"set BEDROCK_MODEL_ID or the route's model to an inference profile of {region}, "
             "as `aws bedrock list-inference-profiles` shows them",
@@ -201,9 +212,17 @@ class BedrockModel:
         failure: RemitError
         try:
             async with asyncio.timeout(request.timeout_s):
+                notes: tuple[str, ...] = ()
+                if self._judge is not None:
+                    messages, notes = await _judged(self._judge, request.messages)
+                    request = replace(request, messages=messages)
                 sent = self._body(request, await attachments(self._blobs, request.messages))
+                if self._guardrail and on_delta is not None:
+                    # never a word before it was judged
+                    sent["guardrailConfig"] = {"streamProcessingMode": "sync", **self._guardrail}
                 exchange = self._streamed if on_delta is not None else self._at_once
-                return await loop.run_in_executor(self._pool, exchange, sent, request, call)
+                reply = await loop.run_in_executor(self._pool, exchange, sent, request, call)
+                return replace(reply, notes=notes + reply.notes) if notes else reply
         except RemitError as error:
             failure = error
         except Exception as error:
@@ -231,9 +250,10 @@ class BedrockModel:
             return self._clients[read_s]
 
     def _connect(self, read_s: float) -> Any:
-        boto3, config = _vendor()
-        session = self._session or boto3.Session(region_name=self._region)
-        client = session.client(
+        session, config = _vendor()
+        # botocore's clients are boto3's, without the hundred modules more that boto3 loads
+        make = self._session.client if self._session is not None else session().create_client
+        client = make(
             "bedrock-runtime",
             region_name=self._region,
             endpoint_url=self._endpoint_url,
@@ -264,12 +284,22 @@ class BedrockModel:
         blocks = answer.output.message.content if answer.output and answer.output.message else []
         for index, block in enumerate(blocks):
             _take_block(index, block, call.assembler)
-        return _finish(call.assembler, answer.stop_reason, answer.usage, str(sent["modelId"]))
+        return _finish(call.assembler, answer.stop_reason, answer.usage, str(sent["modelId"]), answer.trace)
+
+    async def _apply(self, asked: dict[str, Any]) -> Mapping[str, Any]:
+        """Ask the guardrail about a text; what fails is told as any other failure of the provider."""
+
+        def call() -> Mapping[str, Any]:
+            answer: Mapping[str, Any] = self._client(GUARDRAIL_S).apply_guardrail(**asked)
+            return answer
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
     def _streamed(self, sent: dict[str, Any], request: ModelRequest, call: _Call) -> ModelReply:
         stream = self._client(request.timeout_s).converse_stream(**sent)["stream"]
         stop: str | None = None
         usage: _Usage | None = None
+        trace: dict[str, Any] = {}
         try:
             for event in stream:
                 if call.abandoned.is_set():
@@ -278,6 +308,7 @@ class BedrockModel:
                     stop = event["messageStop"].get("stopReason", "")
                 elif "metadata" in event:
                     usage = msgspec.convert(event["metadata"].get("usage", {}), _Usage)
+                    trace = event["metadata"].get("trace", {})
                 else:
                     _take_event(event, call.assembler)
         finally:
@@ -285,7 +316,7 @@ class BedrockModel:
                 stream.close()
         if stop is None or usage is None:
             raise failures.cut_short(self._who)
-        return _finish(call.assembler, stop, usage, str(sent["modelId"]))
+        return _finish(call.assembler, stop, usage, str(sent["modelId"]), trace)
 
     def _body(self, request: ModelRequest, files: Mapping[str, bytes]) -> dict[str, Any]:
         model = inference_profile(request.model, self._region, self._override)
@@ -340,6 +371,12 @@ class BedrockModel:
         error, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
         kind = str(error.get("Code", ""))
         status = _STATUS_OF.get(kind.lower()) or meta.get("HTTPStatusCode") or 500
+        if self._guardrail and int(status) in (400, 404) and "guardrail" in str(error.get("Message")).lower():
+            return ModelError(
+                f"the guardrail cannot be used ({kind}): {failures.redact(str(error.get('Message')))}",
+                code="E688",
+                help="check REMIT_GUARDRAIL (ID:VERSION) and its region",
+            )
         return failures.refused(
             self._who, int(status), f"{kind} {error.get('Message', '')}",
             model=inference_profile(request.model, self._region, self._override),
@@ -348,14 +385,12 @@ class BedrockModel:
 
 
 def _vendor() -> tuple[Any, Any]:
-    try:
-        import boto3
-        from botocore.config import Config
-    except ImportError:
-        pass
-    else:
-        return boto3, Config
-    raise ConfigError("`boto3` is not installed", code="E210", help='pip install "remit[bedrock]"')
+    if importlib.util.find_spec("boto3") is None:
+        raise ConfigError("`boto3` is not installed", code="E210", help='pip install "remit[bedrock]"')
+    from botocore.config import Config
+    from botocore.session import Session
+
+    return Session, Config
 
 
 def _across(loop: asyncio.AbstractEventLoop, on_delta: OnDelta | None) -> OnDelta | None:
@@ -374,7 +409,32 @@ def _across(loop: asyncio.AbstractEventLoop, on_delta: OnDelta | None) -> OnDelt
     return send
 
 
-def _finish(assembler: Assembler, stop: str, usage: _Usage, model: str) -> ModelReply:
+async def _judged(
+    guardrail: Guardrail, messages: tuple[Message, ...]
+) -> tuple[tuple[Message, ...], tuple[str, ...]]:
+    """The messages with each result of a tool as the guardrail lets it go on, and what it did to those of the last message.
+
+    Raises what `check` raises.
+    """
+    judged_messages: list[Message] = []
+    notes: list[str] = []
+    for message in messages:
+        notes.clear()
+        blocks: list[Block] = []
+        for block in message.blocks:
+            if isinstance(block, ToolResult):
+                verdict = await guardrail.check(result_text(block), "input")
+                if verdict.outcome != "passed":
+                    block = replace(block, content=verdict.text)
+                    notes.append(note_of(verdict.outcome, verdict.why, "a result of a tool"))
+            blocks.append(block)
+        judged_messages.append(replace(message, blocks=tuple(blocks)))
+    return tuple(judged_messages), tuple(notes)
+
+
+def _finish(
+    assembler: Assembler, stop: str, usage: _Usage, model: str, trace: Mapping[str, Any]
+) -> ModelReply:
     used = Usage(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
@@ -382,7 +442,13 @@ def _finish(assembler: Assembler, stop: str, usage: _Usage, model: str) -> Model
         cache_write_tokens=usage.cache_write_input_tokens,
         model_calls=1,
     )
-    return assembler.finish(_STOPS.get(stop, "other"), used, model, suspect=stop == "malformed_tool_use")
+    outcome, why = judged(assessments_in(trace))
+    intervened = stop == "guardrail_intervened"
+    if intervened and outcome == "masked":
+        stop = "end_turn"
+    notes = (note_of(outcome, why, "the exchange"),) if intervened or why else ()
+    reply = assembler.finish(_STOPS.get(stop, "other"), used, model, suspect=stop == "malformed_tool_use")
+    return replace(reply, notes=notes) if notes else reply
 
 
 def _take_block(index: int, block: _Block, assembler: Assembler) -> None:

@@ -12,6 +12,7 @@ class MappingSecrets:
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = dict(values)
+        self._known = tuple(self._values.values())
 
     def get(self, name: str) -> str:
         """The value. Raises ConfigError."""
@@ -26,4 +27,4 @@ class MappingSecrets:
 
     def known(self) -> tuple[str, ...]:
         """Every value, so that each is redacted wherever it turns up."""
-        return tuple(self._values.values())
+        return self._known

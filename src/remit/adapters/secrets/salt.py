@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from pathlib import Path
+
+from remit.ports.secrets import Secrets
+
+SHARED = "deployment__redaction_salt"
+"""The secret from which every process of a deployment has the same salt. No tenant is called `deployment`."""
+
+
+def shared_salt(shared: Secrets) -> bytes:
+    """The 16 bytes that a deployment's processes share. Raises what reading the secret raises."""
+    return hashlib.sha256(shared.get(SHARED).encode()).digest()[:16]
 
 
 def load_salt(path: Path) -> bytes:

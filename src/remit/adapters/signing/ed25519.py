@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remit.core.errors import ConfigError
+from remit.ports.secrets import Secrets
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,11 +16,16 @@ if TYPE_CHECKING:
 SEED_BYTES = 32
 
 
-class Ed25519Signer:
-    """Signs with the key in `path`: 32 secret bytes as hex, mode 0600."""
+SHARED = "deployment__audit_key"
+"""The secret from which every process of a deployment has the same key. No tenant is called `deployment`."""
 
-    def __init__(self, path: Path) -> None:
+
+class Ed25519Signer:
+    """Signs with the key in `path`: 32 secret bytes as hex, mode 0600. With `shared`, the key is made from a secret instead."""
+
+    def __init__(self, path: Path, shared: Secrets | None = None) -> None:
         self._path = path
+        self._shared = shared
         self._key: Ed25519PrivateKey | None = None
 
     def public_key(self) -> bytes:
@@ -33,8 +40,13 @@ class Ed25519Signer:
         if self._key is None:
             from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-            self._key = Ed25519PrivateKey.from_private_bytes(_seed(self._path))
+            seed = _seed(self._path) if self._shared is None else _shared_seed(self._shared)
+            self._key = Ed25519PrivateKey.from_private_bytes(seed)
         return self._key
+
+
+def _shared_seed(shared: Secrets) -> bytes:
+    return hashlib.sha256(shared.get(SHARED).encode()).digest()
 
 
 def _seed(path: Path) -> bytes:

@@ -17,6 +17,14 @@ class Rendering(Protocol):
         """Everything so far in the text format."""
 
 
+@runtime_checkable
+class Flushing(Protocol):
+    """Telemetry that writes what it has when it is told, such as at the end of a Lambda invocation."""
+
+    def flush(self) -> None:
+        """Write everything so far."""
+
+
 class ManySpans:
     """Open spans of several sinks as one."""
 
@@ -60,6 +68,11 @@ class ManyTelemetry:
         """The text of every sink that has one."""
         return "".join(sink.render() for sink in self._sinks if isinstance(sink, Rendering))
 
+    def flush(self) -> None:
+        """Write everything so far, where it waits for that."""
+        for sink in self._sinks:
+            flush(sink)
+
     @contextmanager
     def _open(self, name: str, attributes: Mapping[str, Any], trace_id: str, link: str) -> Iterator[Span]:
         with ExitStack() as stack:
@@ -73,3 +86,9 @@ class ManyTelemetry:
 def exposition(telemetry: Telemetry) -> str:
     """The Prometheus text of any telemetry; empty when it keeps none."""
     return telemetry.render() if isinstance(telemetry, Rendering) else ""
+
+
+def flush(telemetry: Telemetry) -> None:
+    """Let any telemetry write what it has."""
+    if isinstance(telemetry, Flushing):
+        telemetry.flush()

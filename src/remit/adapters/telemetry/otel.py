@@ -25,6 +25,9 @@ from remit.ports.telemetry import Span
 
 SCOPE = "remit"
 
+FLUSH_MS = 2000
+"""How long a flush waits for the collector."""
+
 _HEX_TRACE = re.compile(r"[0-9a-f]{32}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _LABELS = {
@@ -74,6 +77,7 @@ class OtelTelemetry:
         self._trace = _load("opentelemetry.trace")
         metrics = _load("opentelemetry.metrics")
         self._tracer = self._trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
+        self._waiting = [p for p in (tracer_provider, meter_provider) if hasattr(p, "force_flush")]
         meter = metrics.get_meter(SCOPE, meter_provider=meter_provider)
         self._instruments = {metric.name: _instrument(meter, metric) for metric in METRICS}
 
@@ -82,6 +86,11 @@ class OtelTelemetry:
     ) -> AbstractContextManager[Span]:
         """Open a span; inside another one it is its child, otherwise it joins the trace of `trace_id`."""
         return self._open(name, attributes, trace_id, link)
+
+    def flush(self) -> None:
+        """Export what waits for its batch: a process that is frozen between two events may not do so by itself."""
+        for provider in self._waiting:
+            provider.force_flush(FLUSH_MS)
 
     def count(self, name: str, value: float, labels: Mapping[str, str]) -> None:
         """Add to a counter."""

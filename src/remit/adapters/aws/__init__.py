@@ -1,0 +1,1 @@
+"""What the adapters over AWS are given: clients of its services."""
