@@ -80,6 +80,21 @@ class Published(Struct, frozen=True):
     fresh: bool = True
 
 
+DEPLOYMENT = "deployment"
+"""The extension of events that were sent out: which deployment they are from."""
+
+INGRESS = "ingress"
+"""The extension of events that came in from outside: by which way. They are not sent out again."""
+
+
+class Arrived(Struct, frozen=True):
+    """An event that came in from outside. The tenant, and whether it is `trusted`, was said by who let it in, not by itself."""
+
+    tenant_id: str
+    event: CloudEvent
+    trusted: bool = False
+
+
 class DeadLetter(Struct, frozen=True):
     """An event that a subscription was given and could not handle: how often it was tried, and why it failed last."""
 

@@ -136,7 +136,7 @@ class Announcer:
         return seen is not None and type_ in seen.wanted
 
     async def _is_waited_for(self, tenant_id: str, type_: str) -> bool:
-        return bool((await self._store.query(WAIT, "by_type", (tenant_id, type_), limit=1)).items)
+        return bool((await self._store.query(WAIT, "", (tenant_id, type_), limit=1)).items)
 
 
 def _asked(run: Run, approval: Approval) -> dict[str, Any]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
-from remit.core.errors import RemitError, StoreError
+from msgspec import Struct
+
+from remit.core.errors import InputError, RemitError, StoreError
 from remit.engine.bus.partition import Partition, Serving
+from remit.engine.bus.portions import portions
 from remit.engine.bus.records import (
     DAY_MS,
     EVENT,
@@ -24,6 +27,7 @@ from remit.engine.bus.records import (
     Subscribed,
     day_of,
     parts_of,
+    ticket_ms,
 )
 from remit.engine.bus.subscriptions import Subscriptions
 from remit.engine.bus.waits import serve_waits
@@ -38,8 +42,36 @@ SERVED_AT_ONCE = 64
 """Partitions in hand, at most."""
 
 PAGE = 200
+MOST_WAITING = 500
+"""Partitions that are found waiting at one look, about."""
+
+REMEMBERED_MS = 5000
+
 SWEEP_MS = 3_600_000
 SWEPT_DAYS = 30
+
+Answer = Literal["served", "busy", "elsewhere"]
+
+
+class Attended(Struct, frozen=True):
+    """What came of looking after a partition: it was served, somebody else has it, or nobody here can handle it.
+
+    `next_due` is when something in it is next to be tried, Unix milliseconds; `unfinished`: more could have been done.
+    """
+
+    answer: Answer
+    handled: int = 0
+    next_due: int | None = None
+    unfinished: bool = False
+
+
+class Waiting(Struct, frozen=True):
+    """A partition that has something to do, since `since_ts`; `sign` is another when something else is to be done."""
+
+    partition: str
+    since_ts: int
+    sign: str
+
 
 HandlerFor = Callable[[Subscribed], Handler | None]
 
@@ -58,6 +90,7 @@ class Dispatcher:
         self._stop: Stop = asyncio.Event()
         self._swept = 0
         self._behind = ""
+        self._waiting_behind = ""
         self._later: str | None = None
 
     def wake(self) -> None:
@@ -74,7 +107,7 @@ class Dispatcher:
                 self._woken.clear()
                 try:
                     await self._look()
-                    await self._sweep()
+                    await self.forget_old()
                 except RemitError as error:
                     log.error("events cannot be delivered now: %s", error)
                     pause_s = REST_S
@@ -107,6 +140,66 @@ class Dispatcher:
             tasks = list(self._busy.values())
             handled += sum(await asyncio.gather(*tasks))
         return handled
+
+    # when told
+
+    async def attend(self, partition: str, stop: Stop, *, only_ready: bool = False) -> Attended:
+        """Serve this partition now, until nothing is left to do or `stop` is set. Raises RemitError; then nothing is lost.
+
+        `only_ready`: not if nothing is ready, whatever else there is; it costs one look to find that another did it.
+        """
+        if stop.is_set():
+            return Attended("served", unfinished=True)
+        if only_ready and not (await self._store.query(READY, "", (QUEUE, partition), limit=1)).items:
+            return Attended("served")
+        tenant_id, name = parts_of(partition)
+        if name == WAITS:
+            told = await serve_waits(self._serving, partition)
+            return Attended("busy") if told is None else Attended("served", told)
+        subscription, handler = await self._handled_by(tenant_id, name)
+        if handler is None:
+            return Attended("elsewhere")
+        served = Partition(self._serving, partition, subscription, handler, stop)
+        handled = await served.serve()
+        if handled is None:
+            return Attended("busy")
+        return Attended("served", handled, await self._next_due(partition, served), served.unfinished)
+
+    async def _next_due(self, partition: str, served: Partition) -> int | None:
+        """When something in a partition that was served just now is next to be tried."""
+        lower = self._clock.now() + 1
+        page = await self._store.query(PARKED, "by_alone", (partition,), lower=lower, limit=1)
+        dues = [item["due_ts"] for item in page.items]
+        return min([*dues, *([] if served.next_due is None else [served.next_due])], default=None)
+
+    async def waiting(self) -> list[Waiting]:
+        """Partitions that have something to do now which can be done here; of many, others each time. Raises StoreError."""
+        found: dict[str, Waiting] = {}
+        page = await self._store.query(PARKED, "by_due", (QUEUE,), upper=self._clock.now(), limit=PAGE)
+        for item in page.items:
+            partition, due = item["partition"], item["due_ts"]
+            found.setdefault(partition, Waiting(partition, due, f"due{due}"))
+        behind, looked = self._waiting_behind, 0
+        while looked < MOST_WAITING:
+            ready = await self._after(behind)
+            if not ready.items:
+                behind = ""
+                break
+            looked += 1
+            behind, ticket = ready.items[0]["partition"], ready.items[0]["ticket"]
+            found.setdefault(behind, Waiting(behind, ticket_ms(ticket), ticket))
+        self._waiting_behind = behind
+        return [waiting for waiting in found.values() if await self._is_for_here(waiting.partition)]
+
+    async def _is_for_here(self, partition: str) -> bool:
+        tenant_id, name = parts_of(partition)
+        if name == WAITS:
+            return True
+        try:
+            return (await self._handled_by(tenant_id, name, max_age_ms=REMEMBERED_MS))[1] is not None
+        except InputError as error:
+            log.error("events of partition %r cannot be delivered now: %s", partition, error)
+            return False
 
     # looking
 
@@ -170,14 +263,21 @@ class Dispatcher:
         if name == WAITS:
             self._busy[partition] = asyncio.ensure_future(self._served_waits(partition))
             return True
-        subscribed = await self._subscriptions.find(tenant_id, name)
-        handler = _gone if subscribed is None or not subscribed.enabled else self._handler_for(subscribed)
+        subscription, handler = await self._handled_by(tenant_id, name)
         if handler is None:
             return False
-        subscription = subscribed.subscription if subscribed else Subscription(name, ())
         served = Partition(self._serving, partition, subscription, handler, self._stop)
         self._busy[partition] = asyncio.ensure_future(self._served(partition, served))
         return True
+
+    async def _handled_by(
+        self, tenant_id: str, name: str, *, max_age_ms: int = 0
+    ) -> tuple[Subscription, Handler | None]:
+        """A subscription, and who handles it: None is somebody elsewhere."""
+        subscribed = (await self._subscriptions.of(tenant_id, max_age_ms=max_age_ms)).by_name.get(name)
+        if subscribed is None:
+            return Subscription(name, ()), _gone
+        return subscribed.subscription, self._handler_for(subscribed) if subscribed.enabled else _gone
 
     async def _served_waits(self, partition: str) -> int:
         try:
@@ -197,7 +297,7 @@ class Dispatcher:
             handled = await served.serve()
             if not handled:  # somebody else has it
                 self._rest(partition, POLL_S)
-            return handled
+            return handled or 0
         except Exception as error:
             # One subscription's trouble must not stop the others; nothing was lost.
             self._trouble(partition, error)
@@ -218,7 +318,7 @@ class Dispatcher:
 
     # forgetting
 
-    async def _sweep(self) -> None:
+    async def forget_old(self) -> None:
         """Forget events of the days before the last week, once an hour."""
         now = self._clock.now()
         if now - self._swept < SWEEP_MS:
@@ -233,7 +333,8 @@ class Dispatcher:
             if not page.items:
                 return
             keys = [(item["tenant_id"], item["source"], item["id"]) for item in page.items]
-            await self._store.transact([Delete(EVENT, key) for key in keys])
+            for portion in portions([Delete(EVENT, key) for key in keys], self._serving.most_writes):
+                await self._store.transact(portion)
 
 
 async def _gone(delivery: Delivery) -> Later | None:

@@ -13,6 +13,7 @@ from remit.core.errors import InputError, NotFoundError
 from remit.core.task import Actor
 from remit.engine.bus.dispatcher import Dispatcher
 from remit.engine.bus.partition import CLAIM_S, Serving, Spoken
+from remit.engine.bus.portions import MOST_WRITES
 from remit.engine.bus.publishing import Publisher
 from remit.engine.bus.records import (
     ACTOR,
@@ -34,7 +35,7 @@ from remit.ports.clock import Clock
 from remit.ports.store import Delete, Put, Records
 from remit.ports.telemetry import Telemetry
 
-HANDLER = "handler"
+HANDLER, OUTLET = "handler", "outlet"
 
 
 class StoredEvent(Struct, frozen=True):
@@ -63,24 +64,26 @@ class LocalBus:
         clean: Spoken = str,
         telemetry: Telemetry | None = None,
         claim_s: float = CLAIM_S,
+        most_writes: int = MOST_WRITES,
     ) -> None:
         """`owner` names this process in claims, which others take over after `claim_s` silent seconds.
 
-        `clean` takes secrets out of what a failure says.
+        `clean` takes secrets out of what a failure says. `most_writes` is how many writes the store takes in one transaction.
         """
         self._store = store
         self._clock = clock
         self._handlers: dict[tuple[str, str], Handler] = {}
+        self._outlets: dict[str, Handler] = {}
         self._starter: Starter | None = None
         self._tickets = Tickets(clock)
         self.subscriptions = Subscriptions(store, clock)
-        self.publisher = Publisher(store, clock, self.subscriptions, telemetry)
+        self.publisher = Publisher(store, clock, self.subscriptions, telemetry, most_writes=most_writes)
         self.dispatcher = Dispatcher(
-            Serving(store, clock, owner, clean, self._tickets, telemetry, claim_s),
+            Serving(store, clock, owner, clean, self._tickets, telemetry, claim_s, most_writes),
             self.subscriptions,
             self._handler_for,
         )
-        self.publisher.published = self.dispatcher.wake
+        self.publisher.published = lambda writes: self.dispatcher.wake()
 
     def start_with(self, starter: Starter) -> None:
         """Have rules and agents that subscribe served here."""
@@ -89,6 +92,8 @@ class LocalBus:
     def _handler_for(self, subscribed: Subscribed) -> Handler | None:
         if subscribed.kind == HANDLER:
             return self._handlers.get((subscribed.tenant_id, subscribed.name))
+        if subscribed.kind == OUTLET:
+            return self._outlets.get(subscribed.name)
         return self._starter if self._starter is not None and self._starter.handles(subscribed) else None
 
     # publishing and subscribing

@@ -9,22 +9,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from remit.core.cloudevent import stored_event
 from remit.core.errors import ConditionError, RemitError, StoreError
 from remit.core.semconv import DELIVERIES, EVENT_LAG
+from remit.engine.bus.portions import MOST_WRITES, fits, portions
 from remit.engine.bus.records import (
     CLAIM,
     DEAD,
+    HEADS,
     PARKED,
     QUEUE,
     READY,
     Item,
     Tickets,
+    alone_place,
+    behind_place,
+    behind_places,
+    head_place,
     parked_item,
     parts_of,
     read_parked,
@@ -66,7 +72,10 @@ class Result(Struct):
 
 
 class Serving(Struct, frozen=True):
-    """Everything a partition is served with. `clean` takes secrets out of what a failure says; a claim is for `claim_s`."""
+    """Everything a partition is served with. `clean` takes secrets out of what a failure says; a claim is for `claim_s`.
+
+    `most_writes` is how many writes the store takes in one transaction.
+    """
 
     store: Records
     clock: Clock
@@ -75,6 +84,7 @@ class Serving(Struct, frozen=True):
     tickets: Tickets
     telemetry: Telemetry | None = None
     claim_s: float = CLAIM_S
+    most_writes: int = MOST_WRITES
 
 
 class Claimed:
@@ -102,7 +112,15 @@ class Claimed:
         return True
 
     async def write(self, writes: Sequence[Write], *, last: bool = False) -> None:
-        """Write under the claim, and hold on to it; with `last` give it back. Raises ConditionError once it is lost."""
+        """Write under the claim, and hold on to it; with `last` give it back. Raises ConditionError once it is lost.
+
+        More than one transaction takes is written in several, in order: let those come first that lose nothing alone.
+        """
+        some = list(portions(writes, self._serving.most_writes - 1))
+        for number, portion in enumerate(some, 1):
+            await self._write(portion, last=last and number == len(some))
+
+    async def _write(self, writes: Sequence[Write], *, last: bool) -> None:
         asked = self._serving.clock.monotonic()
         expect = {"token": self._token}
         own: Write = Delete(CLAIM, (self._partition,), expect) if last else Put(CLAIM, self._item(), expect)
@@ -130,7 +148,10 @@ class Claimed:
 
 
 class Partition:
-    """Serves one partition of a subscription until nothing is left to do now."""
+    """Serves one partition of a subscription until nothing is left to do now.
+
+    `next_due` is afterwards when something parked is next to be tried; `unfinished` whether it stopped before the end.
+    """
 
     def __init__(
         self,
@@ -148,18 +169,28 @@ class Partition:
         self._handler = handler
         self._stop = stop
         self._claim = Claimed(serving, partition)
-        self._blocked: set[str] = set()
+        self._heads: dict[str, Item] = {}
         self._limit = 16
+        self._alone_due: list[int] = []
         self.handled = 0
+        self.unfinished = False
 
-    async def serve(self) -> int:
-        """Handle what there is; how many events were handled. Raises StoreError."""
+    @property
+    def next_due(self) -> int | None:
+        """When what this found or parked is next to be tried; None when that is nothing."""
+        heads = [head.due_ts for head in self._heads.values() if head.due_ts is not None]
+        alone = [due for due in self._alone_due if due > self._clock.now()]
+        return min([*heads, *alone], default=None)
+
+    async def serve(self) -> int | None:
+        """Handle what there is; how many events were handled, or None when somebody else has it. Raises StoreError."""
         if not await self._claim.take():
-            return 0
+            return None
         try:
-            await self._load_blocked()
+            await self._load_heads()
             while await self._round():
                 if self._stop.is_set():
+                    self.unfinished = True
                     break
         except ConditionError:
             log.warning("partition %r was taken over by somebody else", self._partition)
@@ -174,11 +205,15 @@ class Partition:
         except RemitError as error:
             log.warning("partition %r could not be given back: %s", self._partition, error)
 
-    async def _load_blocked(self) -> None:
+    async def _load_heads(self) -> None:
         cursor: str | None = None
+        lower, upper = HEADS
         while True:
-            page = await self._store.query(PARKED, "by_head", (self._partition,), limit=MANY, cursor=cursor)
-            self._blocked.update(item["head"] for item in page.items)
+            page = await self._store.query(
+                PARKED, "", (self._partition,), lower=lower, upper=upper, limit=MANY, cursor=cursor
+            )
+            for item in map(read_parked, page.items):
+                self._heads[item.key] = item
             cursor = page.cursor
             if cursor is None:
                 return
@@ -187,61 +222,72 @@ class Partition:
 
     async def _round(self) -> bool:
         """Handle some of what is ready or due, and take it out. False when that was all."""
-        due = await self._store.query(
-            PARKED, "by_partition", (self._partition,), upper=self._clock.now(), limit=AT_ONCE
-        )
+        due, more_due = await self._due()
         ready = await self._store.query(READY, "", (QUEUE, self._partition), limit=self._limit)
-        if not due.items and not ready.items:
+        if not due and not ready.items:
             return False
         began = self._clock.monotonic()
-        chains = await self._chains([read_parked(item) for item in due.items])
+        chains = [await self._chain(item) for item in due]
         behind: dict[str, Items] = {}
-        writes: list[Write] = []
         fresh: dict[str, Items] = {}
         for bundle in ready.items:
-            writes.append(Delete(READY, (QUEUE, self._partition, bundle["ticket"])))
             for ticket, event in bundle["events"]:
                 item = Item(ticket, event)
-                if item.key in self._blocked and item.key:
-                    behind.setdefault(item.key, []).append(item)
-                elif item.key:
-                    fresh.setdefault(item.key, []).append(item)
-                else:
+                if not item.key:
                     chains.append([Result(item)])
+                elif item.key not in self._heads:
+                    fresh.setdefault(item.key, []).append(item)
+                elif (
+                    self._heads[item.key].ticket != ticket
+                ):  # its bundle outlived its parking: a process died between
+                    behind.setdefault(item.key, []).append(item)
         chains += [[Result(item) for item in items] for items in fresh.values()]
         await self._handle(chains)
+        writes: list[Write] = []
+        freed = False
         for chain in chains:
+            parked = bool(chain[0].item.place)
             writes += await self._taken(chain, behind)
-        for items in behind.values():
-            writes += [Put(PARKED, parked_item(self._partition, item, None)) for item in items]
-        last = ready.cursor is None and due.cursor is None and not self._again_now(chains, behind)
+            freed |= parked and chain[-1].outcome in ("done", "dead")
+            freed |= next((r.outcome for r in chain if r.outcome not in ("done", "dead")), "") == "untouched"
+        freed |= bool(behind)
+        writes += [self._park(item, behind_place(key, item.ticket)) for key in behind for item in behind[key]]
+        writes += [Delete(READY, (QUEUE, self._partition, bundle["ticket"])) for bundle in ready.items]
+        if not fits(writes, self._serving.most_writes - 1):
+            writes = [*_without_done(ready.items, chains), *writes]
+        last = ready.cursor is None and not more_due and not freed
         await self._acknowledge(writes, last=last)
         if self._serving.telemetry is not None:
             _tell(self._serving.telemetry, self._clock.now(), chains)
         self._adapt(sum(len(chain) for chain in chains), self._clock.monotonic() - began)
         return not last
 
-    def _again_now(self, chains: Sequence[Sequence[Result]], behind: dict[str, Items]) -> bool:
-        """Whether something was let go on by what was handled just now."""
-        return any(c and c[0].item.parked and c[-1].outcome in ("done", "dead") for c in chains) or bool(
-            behind
-        )
+    async def _due(self) -> tuple[Items, bool]:
+        """What is to be tried again now, and whether there is more of it."""
+        now = self._clock.now()
+        heads = [head for head in self._heads.values() if head.due_ts is not None and head.due_ts <= now]
+        heads.sort(key=lambda head: head.due_ts or 0)
+        page = await self._store.query(PARKED, "by_alone", (self._partition,), upper=now, limit=AT_ONCE)
+        alone: Items = []
+        for found in page.items:  # an index may lag behind: only what still stands is tried
+            item = await self._store.get(PARKED, (self._partition, found["place"]))
+            if item is not None and item["due_ts"] <= now:
+                alone.append(read_parked(item))
+        return [*heads[:AT_ONCE], *alone], len(heads) > AT_ONCE or page.cursor is not None
 
-    async def _chains(self, due: Sequence[Item]) -> list[list[Result]]:
-        """What is due, each with what stands behind it.
+    async def _chain(self, item: Item) -> list[Result]:
+        """What is due, with what stands behind it.
 
         That is all else of its key: whoever published it may have a slower clock, and so a lower ticket than the head.
         """
-        chains = []
-        for head in due:
-            items = [head]
-            if head.key:
-                page = await self._store.query(
-                    PARKED, "by_key", (self._partition, head.key), limit=BEHIND + 1
-                )
-                items += [read_parked(item) for item in page.items if item["ticket"] != head.ticket]
-            chains.append([Result(item) for item in items])
-        return chains
+        if not item.key:
+            return [Result(item)]
+        return [Result(one) for one in [item, *await self._behind(item.key, BEHIND)]]
+
+    async def _behind(self, key: str, limit: int) -> Items:
+        lower, upper = behind_places(key)
+        page = await self._store.query(PARKED, "", (self._partition,), lower=lower, upper=upper, limit=limit)
+        return [read_parked(item) for item in page.items]
 
     async def _handle(self, chains: Sequence[Sequence[Result]]) -> None:
         """Handle all chains, some at a time; each from its head on. The claim is renewed meanwhile."""
@@ -334,46 +380,51 @@ class Partition:
     # taking out
 
     async def _taken(self, chain: Sequence[Result], behind: dict[str, Items]) -> list[Write]:
-        """The writes that a chain's results mean; what is behind a head that is gone goes on."""
-        writes: list[Write] = []
-        key, was_parked = chain[0].item.key, chain[0].item.parked
-        held = False
-        for result in chain:
-            item = result.item
-            if result.outcome in ("failed", "later"):
-                held = True
-                due = self._clock.now() + int(result.after_s * 1000)
-                writes.append(Put(PARKED, parked_item(self._partition, item, due)))
-            elif result.outcome == "untouched":
-                if not held and key:  # cut off before its turn: it leads what is left
-                    held = True
-                    writes.append(Put(PARKED, parked_item(self._partition, item, self._clock.now())))
-                elif not item.parked:
-                    due_ts = None if key else self._clock.now()
-                    writes.append(Put(PARKED, parked_item(self._partition, item, due_ts)))
-            else:
-                writes += self._dead(result) if result.outcome == "dead" else ()
-                if item.parked:
-                    writes.append(Delete(PARKED, (self._partition, item.ticket)))
-        if key and held:
-            self._blocked.add(key)
-        elif key and was_parked:
-            writes += await self._next(key, chain, behind)
-        return writes
+        """The writes that a chain's results mean: what ended goes, and the first that did not leads what is left."""
+        ended = [result for result in chain if result.outcome in ("done", "dead")]
+        left = [result for result in chain if result.outcome not in ("done", "dead")]
+        writes = [write for result in ended if result.outcome == "dead" for write in self._dead(result)]
+        if not chain[0].item.key:
+            return [*writes, *self._taken_alone(chain[0])]
+        key = chain[0].item.key
+        gone = [result.item.place for result in ended if result.item.place]
+        head = left[0].item if left else await self._next(key, chain, behind)
+        if head is None:
+            self._heads.pop(key, None)
+        else:
+            gone += [head.place] if head.place else []
+            head.due_ts = self._clock.now() + (int(left[0].after_s * 1000) if left else 0)
+            self._heads[key] = head
+            writes.append(self._park(head, head_place(key)))
+        writes += [
+            self._park(result.item, behind_place(key, result.item.ticket))
+            for result in left[1:]
+            if not result.item.place
+        ]
+        kept = head_place(key) if head is not None else ""
+        return [*writes, *(Delete(PARKED, (self._partition, place)) for place in gone if place != kept)]
 
-    async def _next(self, key: str, chain: Sequence[Result], behind: dict[str, Items]) -> list[Write]:
-        """The next one of a key, made its head; when there is none, the key is free again."""
-        found = behind.get(key, [])[:1]
+    def _taken_alone(self, result: Result) -> list[Write]:
+        item = result.item
+        if result.outcome in ("done", "dead"):
+            return [Delete(PARKED, (self._partition, item.place))] if item.place else []
+        item.due_ts = self._clock.now() + int(result.after_s * 1000)
+        self._alone_due.append(item.due_ts)
+        return [self._park(item, alone_place(item.ticket))]
+
+    async def _next(self, key: str, chain: Sequence[Result], behind: dict[str, Items]) -> Item | None:
+        """The next one of a key whose chain has ended; None when the key is free again."""
         if len(chain) > BEHIND:
-            gone = {result.item.ticket for result in chain}
-            page = await self._store.query(PARKED, "by_key", (self._partition, key), limit=len(chain) + 1)
-            found = [read_parked(item) for item in page.items if item["ticket"] not in gone][:1] or found
-        if not found:
-            self._blocked.discard(key)
-            return []
-        if found[0] in behind.get(key, []):
-            behind[key].pop(0)
-        return [Put(PARKED, parked_item(self._partition, found[0], self._clock.now()))]
+            seen = {result.item.ticket for result in chain}
+            more = [item for item in await self._behind(key, len(chain) + 1) if item.ticket not in seen]
+            if more:
+                return more[0]
+        waiting = behind.get(key)
+        return waiting.pop(0) if waiting else None
+
+    def _park(self, item: Item, place: str) -> Put:
+        item.place = place
+        return Put(PARKED, parked_item(self._partition, item))
 
     def _dead(self, result: Result) -> list[Write]:
         item = result.item
@@ -403,10 +454,11 @@ class Partition:
 
     def _adapt(self, count: int, seconds: float) -> None:
         """Take more at once while it goes quickly, and less when it does not."""
+        most = min(MANY, self._serving.most_writes // 2)
         if seconds > SLOW_S or count > MANY:
             self._limit = max(1, self._limit // 2)
         elif seconds < QUICK_S and count < MANY // 2:
-            self._limit = min(MANY, self._limit * 2)
+            self._limit = min(most, self._limit * 2)
 
 
 def _tell(telemetry: Telemetry, now: int, chains: Sequence[Sequence[Result]]) -> None:
@@ -414,9 +466,19 @@ def _tell(telemetry: Telemetry, now: int, chains: Sequence[Sequence[Result]]) ->
     results = [result for chain in chains for result in chain if result.outcome != "untouched"]
     for outcome, count in Counter(result.outcome for result in results).items():
         telemetry.count(DELIVERIES, count, {"outcome": outcome})
-    fresh = [result.item.ticket for result in results if result.outcome == "done" and not result.item.parked]
+    fresh = [result.item.ticket for result in results if result.outcome == "done" and not result.item.place]
     if fresh:
         telemetry.observe(EVENT_LAG, max(0, now - ticket_ms(min(fresh))) / 1000, {})
+
+
+def _without_done(bundles: Sequence[Mapping[str, Any]], chains: Sequence[Sequence[Result]]) -> list[Write]:
+    """The ready items without what is done, to be written before anything else where one transaction does not take all.
+
+    A process that dies in between would else leave a done event ready, while a later one of its key is parked already.
+    """
+    done = {result.item.ticket for chain in chains for result in chain if result.outcome == "done"}
+    left = [{**b, "events": [one for one in b["events"] if one[0] not in done]} for b in bundles]
+    return [Put(READY, now) for now, was in zip(left, bundles, strict=True) if now["events"] != was["events"]]
 
 
 def dead_item(serving: Serving, tenant_id: str, subscription: str, item: Item) -> dict[str, object]:

@@ -12,6 +12,7 @@ from remit.core.cloudevent import CloudEvent, checked_json
 from remit.core.errors import ConditionError, InputError, StoreError
 from remit.core.semconv import EVENTS
 from remit.core.times import rfc3339
+from remit.engine.bus.portions import MOST_WRITES, fits
 from remit.engine.bus.records import (
     EVENT,
     LANES,
@@ -63,7 +64,10 @@ class Publisher:
         clock: Clock,
         subscriptions: Subscriptions,
         telemetry: Telemetry | None = None,
+        *,
+        most_writes: int = MOST_WRITES,
     ) -> None:
+        """`most_writes` is how many writes the store takes in one transaction."""
         self._store = store
         self._clock = clock
         self._subscriptions = subscriptions
@@ -72,11 +76,15 @@ class Publisher:
         self._waiting: list[Call] = []
         self._committing: asyncio.Task[None] | None = None
         self._lane = 0
-        self.published: Callable[[], None] = lambda: None
-        """Called when events have become ready here."""
+        self._most_writes = most_writes
+        self.published: Callable[[Sequence[Write]], None] = lambda writes: None
+        """Called with what was written when events have become ready here."""
 
     async def publish(self, tenant_id: str, events: Sequence[CloudEvent]) -> list[Published]:
-        """Accept events, in this order. Raises InputError E660, E661, StoreError; then none of them was published."""
+        """Accept events, in this order. Raises InputError E660, E661; then none of them was published. Raises StoreError.
+
+        More than the store takes in one transaction are published in several: after a StoreError some may be there already.
+        """
         made = self._completed(tenant_id, events)
         if not made:
             return []
@@ -96,7 +104,7 @@ class Publisher:
     async def writes_for(self, tenant_id: str, events: Sequence[CloudEvent]) -> list[Write]:
         """The writes that publish events, to ride in a transaction of somebody else's that happens only once.
 
-        They are delivered at the next look after it, or at once when `published` is called. Raises InputError E660, E661.
+        They are delivered at the next look after it. Raises InputError E660, E661.
         """
         return self.riding(tenant_id, await self._subscriptions.of(tenant_id), events)
 
@@ -126,7 +134,8 @@ class Publisher:
         while self._waiting:
             calls: list[Call] = []
             count = 0
-            while self._waiting and (not calls or count + len(self._waiting[0].events) <= AT_ONCE):
+            most = min(AT_ONCE, self._most_writes // 3)
+            while self._waiting and (not calls or count + len(self._waiting[0].events) <= most):
                 calls.append(self._waiting.pop(0))
                 count += len(calls[-1].events)
             try:
@@ -138,7 +147,6 @@ class Publisher:
                     _refuse(call, error)
                 if not isinstance(error, Exception):
                     raise
-            self.published()
 
     async def _commit_alone(self, call: Call) -> None:
         """Publish the events of one call; what is wrong with it concerns no other call."""
@@ -160,11 +168,15 @@ class Publisher:
                 ids.update((call.tenant_id, e.source, e.id) for e, _ in call.events)
             if len(ids) < sum(len(call.events) for call in calls):
                 return False
-            await self._store.transact(self._writes(groups, expect=ABSENT))
+            writes = self._writes(groups, expect=ABSENT)
+            if not fits(writes, self._most_writes):
+                return False
+            await self._store.transact(writes)
         except StoreError:
             raise
         except Exception:
             return False
+        self.published(writes)
         self._count(len(ids))
         for call in calls:
             if not call.done.done():
@@ -184,10 +196,7 @@ class Publisher:
             events = [shaped for shaped, p in zip(call.events, answer, strict=True) if p.fresh]
             matching = await self._subscriptions.of(call.tenant_id)
             try:
-                if events:
-                    await self._store.transact(
-                        self._writes([(call.tenant_id, matching, events)], expect=ABSENT)
-                    )
+                await self._commit_parts(call.tenant_id, matching, events)
             except ConditionError:
                 continue
             self._count(len(events))
@@ -195,6 +204,19 @@ class Publisher:
                 call.done.set_result(answer)
             return
         raise ConditionError("the same events are being published by others all the time")
+
+    async def _commit_parts(self, tenant_id: str, matching: Matching, events: Shaped) -> None:
+        """Write fresh events, in as few transactions as the store needs, in order."""
+        if not events:
+            return
+        writes = self._writes([(tenant_id, matching, events)], expect=ABSENT)
+        if len(events) > 1 and not fits(writes, self._most_writes):
+            half = len(events) // 2
+            await self._commit_parts(tenant_id, matching, events[:half])
+            await self._commit_parts(tenant_id, matching, events[half:])
+            return
+        await self._store.transact(writes)
+        self.published(writes)
 
     def _writes(self, groups: Sequence[tuple[str, Matching, Shaped]], *, expect: Any) -> list[Write]:
         """Events, and the items by which subscriptions and waiting runs get them."""

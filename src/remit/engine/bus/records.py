@@ -4,10 +4,14 @@ An event is one item. What a subscription still has to get of it stands in a *pa
 one of `LANES` lanes, chosen by the partition key, so that a key always has the same. In a partition's `ready` part, events
 that were published together lie in one item, in order of their tickets; taking them out is deleting that item. An event
 that failed, waits for a run, or stands behind one of its key that does, is `parked` on its own.
+
+INVARIANT: what order and "once" rest on is read by keys, never by an index: those of DynamoDB lag behind. The place of a
+parked event says in its key what it is: the head of its partition key, behind that head, or alone.
 """
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from datetime import UTC, datetime
 from typing import Any
@@ -21,8 +25,8 @@ from remit.ports.bus import Subscription
 from remit.ports.clock import Clock
 from remit.ports.store import Collection, Index
 
-EVENT, READY, PARKED, CLAIM = "bus_event", "bus_ready", "bus_parked", "bus_claim"
-SUBSCRIPTION, REVISION, DEAD, WAIT = "bus_subscription", "bus_revision", "bus_dead_letter", "event_wait"
+EVENT, READY, PARKED, CLAIM = "bus_event", "bus_ready", "bus_parked_event", "bus_claim"
+SUBSCRIPTION, REVISION, DEAD, WAIT = "bus_subscription", "bus_revision", "bus_dead_letter", "bus_wait"
 
 COLLECTIONS = (
     Collection(
@@ -37,13 +41,11 @@ COLLECTIONS = (
     Collection(READY, ("queue", "partition", "ticket")),
     Collection(
         PARKED,
-        ("partition", "ticket"),
+        ("partition", "place"),
         (
-            # Only what is to be tried again has `due_ts`; what stands behind it has not. `head` is that of a key.
+            # Only what is to be tried again has `due_ts`; what stands behind it has not. `alone_ts` is that of events without a key.
             Index("by_due", ("queue", "due_ts")),
-            Index("by_partition", ("partition", "due_ts")),
-            Index("by_head", ("partition", "head")),
-            Index("by_key", ("partition", "key", "ticket")),
+            Index("by_alone", ("partition", "alone_ts")),
         ),
     ),
     Collection(CLAIM, ("partition",)),
@@ -54,7 +56,7 @@ COLLECTIONS = (
         ("tenant_id", "dead_letter_id"),
         (Index("by_subscription", ("tenant_id", "subscription", "dead_letter_id")),),
     ),
-    Collection(WAIT, ("wait_id",), (Index("by_type", ("tenant_id", "type", "since_ts")),)),
+    Collection(WAIT, ("tenant_id", "type", "wait_id")),
 )
 
 QUEUE = "main"
@@ -99,14 +101,18 @@ def labels_of(event: CloudEvent) -> Labels:
 
 
 class Item(Struct):
-    """One event in a partition. `attempt` counts from 1; `due_ts` is None for one that is not parked or stands behind another."""
+    """One event in a partition. `attempt` counts from 1. `place` is where it is parked, empty when it is not.
+
+    `due_ts` is when it is to be tried again, None for one that stands behind another.
+    """
 
     ticket: str
     event: dict[str, Any]
     attempt: int = 1
     memo: str = ""
-    parked: bool = False
+    place: str = ""
     problem: str = ""
+    due_ts: int | None = None
 
     @property
     def key(self) -> str:
@@ -179,37 +185,70 @@ def ready_item(partition: str, entries: list[tuple[str, dict[str, Any]]]) -> dic
     return {"queue": QUEUE, "partition": partition, "ticket": entries[0][0], "events": entries}
 
 
-def parked_item(partition: str, item: Item, due_ts: int | None) -> dict[str, Any]:
+HEADS = ("h", "h~")
+"""Between these are the places of all heads."""
+
+
+def head_place(key: str) -> str:
+    """Where the event of a key is parked that is to be tried next."""
+    return "h" + _short(key)
+
+
+def behind_place(key: str, ticket: str) -> str:
+    """Where an event is parked that stands behind the head of its key, in order of tickets."""
+    return f"b{_short(key)}{ticket}"
+
+
+def behind_places(key: str) -> tuple[str, str]:
+    """Between these are the places of all that stands behind the head of a key."""
+    return f"b{_short(key)}", f"b{_short(key)}~"
+
+
+def alone_place(ticket: str) -> str:
+    """Where an event without a key is parked."""
+    return "k" + ticket
+
+
+def _short(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def parked_item(partition: str, item: Item) -> dict[str, Any]:
     """The item of a parked event."""
     made: dict[str, Any] = {
         "partition": partition,
+        "place": item.place,
         "ticket": item.ticket,
         "event": item.event,
         "attempt": item.attempt,
         "memo": item.memo,
         "problem": item.problem,
     }
-    if item.key:
-        made["key"] = item.key
-    if due_ts is not None:
-        made.update(queue=QUEUE, due_ts=due_ts)
-        if item.key:
-            made["head"] = item.key
+    if item.due_ts is not None:
+        made.update(queue=QUEUE, due_ts=item.due_ts)
+        if not item.key:
+            made["alone_ts"] = item.due_ts
     return made
 
 
 def read_parked(item: dict[str, Any]) -> Item:
     """The parked event that an item keeps."""
     return Item(
-        item["ticket"], item["event"], item["attempt"], item["memo"], parked=True, problem=item["problem"]
+        item["ticket"],
+        item["event"],
+        item["attempt"],
+        item["memo"],
+        item["place"],
+        item["problem"],
+        item.get("due_ts"),
     )
 
 
 class Subscribed(Struct, frozen=True):
     """A subscription as it is kept: who gets which events, and what is done with them.
 
-    `kind`: `handler` for code in some process, `rule` and `agent` start a run of `target`. `spec` holds what else the kind
-    needs. One that is not `enabled` matches nothing.
+    `kind`: `handler` for code in some process, `rule` and `agent` start a run of `target`, `outlet` sends events out of
+    Remit. `spec` holds what else the kind needs. One that is not `enabled` matches nothing.
     """
 
     tenant_id: str

@@ -64,9 +64,9 @@ class Subscriptions:
         self._synced = False
 
     def declare(self, coded: Sequence[Subscribed]) -> None:
-        """Subscriptions of the code that is loaded here; they are written when events are first published or delivered."""
-        self._coded = {subscribed.name: subscribed for subscribed in coded}
-        self._synced = not coded
+        """Add subscriptions of the code that is loaded here; they are written when events are first published or delivered."""
+        self._coded.update({subscribed.name: subscribed for subscribed in coded})
+        self._synced = not self._coded
 
     @property
     def coded(self) -> frozenset[str]:
@@ -79,7 +79,7 @@ class Subscriptions:
         now = self._clock.now()
         if known is not None and 0 <= now - known[1] < max_age_ms:
             return known[2]
-        await self._sync()
+        await self.sync()
         revision = (await self._revision(tenant_id), await self._revision(EVERYBODY))
         if known is None or known[0] != revision:
             matching = Matching(await self._all(tenant_id))
@@ -123,8 +123,8 @@ class Subscriptions:
         item = await self._store.get(REVISION, (tenant_id,))
         return "" if item is None else str(item["revision"])
 
-    async def _sync(self) -> None:
-        """Write what the code here subscribes to, where that is not what is written already."""
+    async def sync(self) -> None:
+        """Write what the code here subscribes to, where that is not what is written already: else it only reads."""
         if self._synced:
             return
         for name, subscribed in self._coded.items():
@@ -132,7 +132,7 @@ class Subscriptions:
             if not subscribed.subscription.patterns:
                 if standing is not None:
                     await self.remove(EVERYBODY, name)
-            elif standing != subscribed_item(subscribed):
+            elif standing is None or convert(standing, Subscribed) != subscribed:
                 await self.put(subscribed)
         self._synced = True
 

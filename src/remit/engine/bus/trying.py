@@ -19,7 +19,7 @@ from remit.engine.bus.subscriptions import Subscriptions
 class RuleView(Struct, frozen=True):
     """Who gets which events. `kind`: `rule`, `agent` for one that subscribes itself, `handler` for code in some process.
 
-    A rule is named `rule:NAME`, an agent `agent:NAME`.
+    A rule is named `rule:NAME`, an agent `agent:NAME`; `outlet:NAME` sends events out of Remit.
     """
 
     name: str

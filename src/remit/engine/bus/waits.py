@@ -46,7 +46,7 @@ async def _tell_all(serving: Serving, partition: str, claim: Claimed) -> int:
             answers += await _answers(serving, tenant_id, type_, entries)
         told += len(answers) // 2
         last = page.cursor is None
-        await claim.write([*writes, *answers], last=last)
+        await claim.write([*answers, *writes], last=last)
         if last:
             return told
 
@@ -59,7 +59,7 @@ async def _answers(
     events: dict[str, dict[str, Any]] = {}
     cursor: str | None = None
     while True:
-        page = await serving.store.query(WAIT, "by_type", (tenant_id, type_), limit=PAGE, cursor=cursor)
+        page = await serving.store.query(WAIT, "", (tenant_id, type_), limit=PAGE, cursor=cursor)
         for wait in page.items:
             writes += await _answer(serving, tenant_id, wait, entries, events)
         cursor = page.cursor
@@ -88,5 +88,8 @@ async def _answer(
             labels = labels_of(stored_event(event))
             body = encode(TaskAnswered(wait["visit"], wait.get("attempt", -1), event, labels=labels))
             signal_id = f"event:{event['id']}:{wait['wait_id']}"
-            return [Signal(wait["run_id"], signal_id, body), Delete(WAIT, (wait["wait_id"],))]
+            return [
+                Signal(wait["run_id"], signal_id, body),
+                Delete(WAIT, (tenant_id, wait["type"], wait["wait_id"])),
+            ]
     return []
