@@ -17,6 +17,8 @@ class Bindings(Struct, frozen=True):
     `functions` are Lambda functions of yours by resource URI (`remit:tool:price`): a name or an ARN; they are given the
     state's input as it is. What is not there is Remit's own function `PREFIX-KIND-NAME`, which is also told which call it is.
     `retry_lambda`: repeat what Lambda itself failed at, as AWS recommends, where Remit's function answers.
+    `governed`: the machine is one of a deployment of Remit. Its functions answer by task token, so that a call may wait for a
+    person, outlive its function and be answered after a crash; a workflow inside is started by Remit too, under its budget.
     """
 
     partition: str = "${AWS::Partition}"
@@ -29,6 +31,9 @@ class Bindings(Struct, frozen=True):
     event_bus: str = "default"
     event_source: str = "remit"
     retry_lambda: bool = True
+    governed: bool = False
+    lambdas: Mapping[str, str] = {}
+    """Where `governed`: Lambda functions that a document names as AWS does, and that are agents or tools of Remit: `agent`, `tool`."""
 
     @property
     def substituted(self) -> bool:

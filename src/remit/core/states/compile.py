@@ -3,7 +3,8 @@
 An agent or a tool is called by the ARN of its Lambda function, not by `lambda:invoke`: its answer is then the Task's result,
 as it is in Remit, in both query languages (developer guide, "Invoke Lambda with Step Functions"). Remit's own functions are
 told which call this is, so that a repeated one is known:
-`{"remit": {"kind", "name", "alias", "execution", "state", "entered"[, "task_token"]}, "input": <the effective input>}`.
+`{"remit": {"kind", "name", "alias", "execution", "state", "entered"[, "retry", "task_token"]}, "input": <the effective input>}`.
+Where Remit itself is deployed (`Bindings.governed`), they answer by task token: see docs/explanation/step-functions.md.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from remit.core.states import permissions, resources, unwrap
 from remit.core.states.arns import Bindings
@@ -37,6 +39,18 @@ LAMBDA_RETRY: dict[str, Any] = {
     "BackoffRate": 2,
 }
 """Developer guide, "Best practices: handle transient Lambda service exceptions"."""
+
+UNAVAILABLE = "Remit.Unavailable"
+"""How a function fails that could not even write down that it was called, e.g. since the store is away."""
+
+LAMBDA_ENDS = (
+    "Lambda.TooManyRequestsException",
+    "Lambda.Unknown",
+    "Runtime.ExitError",
+    "Sandbox.Timedout",
+    UNAVAILABLE,
+)
+"""How a function that was killed, ran out of time or was not let in appears. A governed call is simply made again: Remit knows it."""
 
 
 class Bound(Struct, frozen=True):
@@ -187,6 +201,8 @@ class _Compilation:
                 return {task.name: self._function(task)}
             case "event":
                 return self._event(task)
+            case "workflow" if self.bindings.governed and task.resource.mode != "async":
+                return {task.name: self._function(task)}
             case "workflow":
                 return self._workflow(task)
             case "activity":
@@ -197,11 +213,9 @@ class _Compilation:
     def _function(self, task: _Task) -> dict[str, Any]:
         """A Lambda function: by its ARN; by `lambda:invoke.waitForTaskToken` where somebody answers later."""
         found = task.resource
-        arn, own = (
-            self.bindings.function(found.kind, found.name),
-            self.bindings.is_own(found.kind, found.name),
-        )
-        later = found.mode == "token" or found.kind == "gate"
+        kind = "agent" if found.kind == "workflow" else found.kind  # what drives a workflow is its function
+        arn, own = self.bindings.function(kind, found.name), self.bindings.is_own(kind, found.name)
+        later = found.mode == "token" or found.kind == "gate" or (own and self.bindings.governed)
         self._bind(task, arn, own)
         self.statements += permissions.invoke(arn)
         made = dict(task.state)
@@ -215,8 +229,12 @@ class _Compilation:
             made["Resource"] = arn
             if own:
                 made[task.field] = given
+        if own and self.bindings.governed and found.mode != "token":
+            made.pop("HeartbeatSeconds", None)  # it is for who answers from outside, as in Remit
+            made.pop("HeartbeatSecondsPath", None)
         if own and self.bindings.retry_lambda:
-            made["Retry"] = _with_lambda_retry(made.get("Retry", []))
+            ends = LAMBDA_ENDS if self.bindings.governed else ()
+            made["Retry"] = _with_lambda_retry(made.get("Retry", []), ends)
         return made
 
     def _envelope(self, task: _Task, later: bool) -> dict[str, Any]:
@@ -224,6 +242,8 @@ class _Compilation:
         about: dict[str, Any] = {"kind": found.kind, "name": found.name, "alias": found.alias}
         about |= task.context("execution", "Execution.Id") | task.context("state", "State.Name")
         about |= task.context("entered", "State.EnteredTime")
+        if self.bindings.governed:
+            about |= task.context("retry", "State.RetryCount")
         if later:
             about |= task.context("task_token", "Task.Token")
         suffix, given = task.given()
@@ -315,6 +335,10 @@ class _Compilation:
     def _native(self, task: _Task) -> dict[str, Any]:
         """A Lambda function or a service integration that the document names as Step Functions does."""
         found = task.resource
+        name = _function_named(task) if self.bindings.governed else ""
+        if name in self.bindings.lambdas:
+            kind = self.bindings.lambdas[name]
+            return self._function(replace(task, resource=Resource(f"remit:{kind}:{name}", kind, name)))  # type: ignore[arg-type]
         self._bind(task, found.uri)
         if found.kind == "lambda":
             self.statements += permissions.invoke(found.uri)
@@ -330,10 +354,20 @@ class _Compilation:
         self.bound.append(Bound(task.pointer, task.resource.uri, arn, own))
 
 
-def _with_lambda_retry(retry: list[Any]) -> list[Any]:
+def _function_named(task: _Task) -> str:
+    """The Lambda function that a Task calls by name; the empty string where it calls none, or one that only a run can tell."""
+    found = task.resource
+    if found.kind == "lambda":
+        return found.name
+    given = permissions.literals(task.state.get(task.field)) if found.name == "lambda:invoke" else {}
+    called = found.mode == "call" and str(given.get("FunctionName", "")).split(":function:")[-1]
+    return called.partition(":")[0] if called else ""
+
+
+def _with_lambda_retry(retry: list[Any], more: tuple[str, ...] = ()) -> list[Any]:
     """The Retriers with one for what Lambda itself failed at, unless they speak of that already."""
     named = {error for retrier in retry for error in retrier["ErrorEquals"]}
-    errors = [error for error in LAMBDA_RETRY["ErrorEquals"] if error not in named]
+    errors = [error for error in (*LAMBDA_RETRY["ErrorEquals"], *more) if error not in named]
     return [{**LAMBDA_RETRY, "ErrorEquals": errors}, *retry] if errors else list(retry)
 
 

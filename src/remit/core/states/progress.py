@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from remit.core import event as ev
 from remit.core.payload import load
+from remit.core.states.remote import REMOTE, Remote
 
 VisitState = Literal[
     "entered", "scheduled", "waiting", "branching", "retrying", "succeeded", "caught", "failed", "aborted"
@@ -117,10 +118,19 @@ class Progress:
         self.inside: dict[str, dict[str, Frame]] = {}
         self.ended: Ended | None = None
         self.counted = 0
+        self.remote = Remote()
 
     def apply(self, data: Any, ts: int, contents: Mapping[str, bytes]) -> None:
         """Take in the next event of a state."""
-        _APPLY[type(data)](self, data, ts, contents)
+        if type(data) in REMOTE:
+            self.remote.apply(data, ts, contents)
+        else:
+            _APPLY[type(data)](self, data, getattr(data, "at_ts", 0) or ts, contents)
+
+    def step_of(self, visit: Visit) -> str:
+        """The step of the run that the Task's call is, whoever moves the workflow."""
+        called = self.remote.call_of(visit.state, visit.entered_ts) if self.remote.execution else None
+        return visit.step if called is None else called.step
 
     def machine(self, pointer: Pointer) -> Any:
         """What stands at a place of the document."""
@@ -200,11 +210,18 @@ def _scheduled(p: Progress, e: ev.TaskScheduled, ts: int, contents: Mapping[str,
 
 
 def _settled(p: Progress, e: ev.TaskSettled, ts: int, contents: Mapping[str, bytes]) -> None:
-    p.visits[e.visit].settled = Settled(load(e.output, contents), e.error, e.cause)
+    answer = load(e.output, contents), e.error, e.cause
+    if e.visit in p.visits:
+        p.visits[e.visit].settled = Settled(*answer)
+    else:
+        p.remote.settle(e.visit, answer)
 
 
 def _beat(p: Progress, e: ev.TaskBeat, ts: int, contents: Mapping[str, bytes]) -> None:
-    p.visits[e.visit].beat_ts = ts
+    if e.visit in p.visits:
+        p.visits[e.visit].beat_ts = ts
+    else:
+        p.remote.beat(e.visit, ts)
 
 
 def _waits(p: Progress, e: ev.WaitStarted, ts: int, contents: Mapping[str, bytes]) -> None:
@@ -297,5 +314,5 @@ _APPLY: Mapping[type, Callable[[Progress, Any, int, Mapping[str, bytes]], None]]
     ev.StateFailed: _failed,
 }
 
-EVENTS = tuple(_APPLY)
+EVENTS = (*_APPLY, *REMOTE)
 """The events of a workflow's states."""

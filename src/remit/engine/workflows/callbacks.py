@@ -77,7 +77,7 @@ def expected(kit: Kit, run: Run, visit: Visit, resource: Resource) -> list[Write
             "attempt": visit.attempt,
             "since_ts": kit.clock.now(),
         }
-        return [Put("event_wait", row)]
+        return [Put("bus_wait", row)]
     if not visit.token:
         return []
     row = {
@@ -105,7 +105,7 @@ def forgotten(run: Run, visit: Visit) -> list[Write]:
     """What no longer lets an answer find this Task."""
     resource = parse(run.workflow.state_of(visit)["Resource"]) if run.workflow is not None else None
     if resource is not None and resource.mode == "event":
-        return [Delete("event_wait", (_wait_id(run, visit),))]
+        return [Delete("bus_wait", (run.task.tenant_id, resource.name, _wait_id(run, visit)))]
     return [Delete(COLLECTION.name, (token_hash(visit.token),))] if visit.token else []
 
 
@@ -114,7 +114,11 @@ def left(run: Run) -> list[Write]:
     if run.workflow is None:
         return []
     open_ = [v for v in run.workflow.visits.values() if v.open and v.status == "scheduled"]
-    return [write for visit in open_ for write in forgotten(run, visit)]
+    far = [call for call in run.workflow.remote.open() if call.token]
+    return [
+        *(write for visit in open_ for write in forgotten(run, visit)),
+        *(Delete(COLLECTION.name, (token_hash(call.token),)) for call in far),
+    ]
 
 
 def token_hash(token: str) -> str:

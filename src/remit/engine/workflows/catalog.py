@@ -23,14 +23,11 @@ from remit.engine.kinds import AGENT, WORKFLOW
 from remit.engine.kit import Kit
 from remit.engine.resolving import Resolved
 from remit.engine.workflows.kind import told
-from remit.engine.workflows.names import START, machine_name
+from remit.engine.workflows.names import INLINE, START, machine_name
 from remit.engine.workflows.picturing import statuses
 from remit.engine.workflows.spec import states, workflow_spec
 from remit.ports.agents import Agent
 from remit.ports.services import tool_name
-
-INLINE = "workflow:inline"
-"""What policies, journals and lists call a workflow that a task brings with it. No definition can have this name."""
 
 Source = Literal["code", "registry", "run", "file"]
 

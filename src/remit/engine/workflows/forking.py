@@ -76,6 +76,12 @@ class Forks:
     async def _read(self, run_id: str, tenant_id: str) -> tuple[list[Event], Run]:
         run, _ = await loading.load(self._kit.store, run_id, tenant_id)
         _progress(run)
+        if run.start.execution:
+            raise ConflictError(
+                f"run `{run_id}` is moved by Step Functions, and cannot be forked here",
+                code="E713",
+                help="submit its task again, under a new id",
+            )
         entries: list[Entry] = []
         while batch := await self._kit.store.read(run_id, after=entries[-1].seq if entries else -1):
             entries += batch

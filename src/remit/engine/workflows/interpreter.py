@@ -27,8 +27,8 @@ from remit.engine.effects import Recorder
 from remit.engine.gateway import Ask, Gateway, Interrupted, Parked
 from remit.engine.hearing import hear
 from remit.engine.kit import Kit
-from remit.engine.schemas import Validator
 from remit.engine.workflows import callbacks, calls, mapping
+from remit.engine.workflows.ending import ended_with
 from remit.engine.workflows.items import batches
 from remit.engine.workflows.scopes import Scopes
 from remit.ports.store import Signal, Write
@@ -560,12 +560,7 @@ class Interpreter:
                 "E640", f"{ended.error}: {ended.cause}" if ended.cause else ended.error
             )
             return Finished("failure", {"Error": ended.error, "Cause": ended.cause}, problem, now)
-        schema = self.run.agent.output_schema
-        problems = Validator(schema).problems(output) if schema is not None else ()
-        if problems:
-            misfit = Problem("E622", f"the output does not fit its schema: {problems[0]}")
-            return Finished("failure", output, misfit, now)
-        return Finished("success", output, None, now)
+        return ended_with(self.run, output, now)
 
     def _pack(self, value: Any) -> Payload:
         return self.recorder.pack(value)

@@ -5,12 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from remit.core.states.resources import Resource
+from remit.ports.agents import Catalogue
 
 START, START_TOOL = "states:startExecution", "aws_states_startExecution"
 INVOKE, INVOKE_TOOL = "lambda:invoke", "aws_lambda_invoke"
 PUBLISH = "publish_event"
+INLINE = "workflow:inline"
+"""What policies, journals and lists call a workflow that a task brings with it. No definition can have this name."""
 READ, WRITE = "states_read_items", "states_write_results"
 """The tools that a distributed Map reads its items and writes its results with."""
+
+
+def lambdas(catalogue: Catalogue) -> dict[str, str]:
+    """The names under which a document may call agents and tools as Lambda functions: `Bindings.lambdas` of a deployment."""
+    return {**dict.fromkeys(catalogue.agents, "agent"), **dict.fromkeys(catalogue.tools, "tool")}
 
 
 def target(resource: Resource) -> str:

@@ -72,10 +72,10 @@ def _waits_for(run: Run, visit: Visit) -> str:
     """Whose answer an open Task waits for; empty when it is worked on here."""
     if visit.status != "scheduled":
         return ""
-    step = run.steps.get(visit.step)
+    assert run.workflow is not None
+    step = run.steps.get(run.workflow.step_of(visit))
     if step is not None and step.state in _WAITS:
         return {"awaiting": "a person", "in_doubt": "a person"}.get(step.state, step.child_run)
-    assert run.workflow is not None
     resource = parse(run.workflow.state_of(visit)["Resource"])
     if resource is None:
         return ""

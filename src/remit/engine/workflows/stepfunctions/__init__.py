@@ -1,0 +1,1 @@
+"""Workflows that AWS Step Functions moves, as runs like any other."""
