@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from remit.bootstrap import App
-from remit.server.app import serve
+from remit.server.serving import serve
 
 _spec = importlib.util.spec_from_file_location("service", Path(__file__).with_name("service.py"))
 assert _spec is not None

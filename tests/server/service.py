@@ -12,7 +12,7 @@ from pathlib import Path
 from remit import Pack, agent, open_app, tool
 from remit.bootstrap import App
 from remit.sdk import ValidationType
-from remit.server.app import serve
+from remit.server.serving import serve
 from remit.settings import Settings
 
 HOLD = "hold"
@@ -92,7 +92,14 @@ COUNTS = {
 def app_in(home: Path) -> App:
     """The app whose data is in `home`."""
     store = f"sqlite:///{home / 'remit.db'}"
-    settings = Settings(home=home, store=store, lease_ttl_s=1.0, policies=(str(profiles(home)),))
+    settings = Settings(
+        home=home,
+        store=store,
+        lease_ttl_s=1.0,
+        policies=(str(profiles(home)),),
+        chat_agent="echo",
+        chat_origins=("https://shop.example",),
+    )
     return open_app(settings, packs=[pack(home)])
 
 

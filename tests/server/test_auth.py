@@ -8,7 +8,7 @@ import pytest
 
 from remit.core.validation import ValidationRun
 from remit.server.app import routes
-from remit.server.auth import ROLE_SCOPES
+from remit.server.scopes import ROLE_SCOPES
 
 DOCUMENT = routes().openapi()
 
@@ -65,6 +65,7 @@ BODIES = {
     "heartbeatTask": {"token": "x"},
     "takeTask": {"wait_s": 0},
     "publishEvents": {"specversion": "1.0", "id": "e2", "source": "test", "type": "auth.event", "data": {}},
+    "chat": {"user_id": "u", "query": "hi"},
     "testRules": {
         "event": {"specversion": "1.0", "id": "e3", "source": "test", "type": "auth.event", "data": {}}
     },
@@ -76,6 +77,8 @@ PARAMETERS = {
     "deleteValidation": {"reason": "x"},
     "removeTable": {"reason": "x"},
     "removeValidationType": {"reason": "x"},
+    "showConversation": {"user_id": "u"},
+    "chatTurn": {"user_id": "u"},
 }
 
 GUARDED = sorted(name for name, (_, _, scope) in OPERATIONS.items() if scope)
@@ -156,6 +159,7 @@ def ids(shared, until):
         "workflow": "auth-flow",
         "activity": "auth-activity",
         "dead_letter_id": dead[0]["dead_letter_id"],
+        "conversation_id": "auth-conversation",
     }
 
 
@@ -237,6 +241,7 @@ def test_another_tenants_ids_look_unknown(shared, ids, name):
         "workflow": "no-flow",
         "activity": "no-activity",
         "dead_letter_id": "no-letter",
+        "conversation_id": "no-conversation",
     }
     with shared.client("zoe") as zoe:
         theirs, nobodys = call(zoe, name, ids), call(zoe, name, unknown)
@@ -332,8 +337,8 @@ def test_a_body_cannot_say_who_is_calling(shared, ids, name, claim):
     with shared.client("adam") as adam:
         answer = call(adam, name, ids, json={**BODIES[name], **claim})
         # The names of an event's attributes have no underscore: there it is no event at all.
-        code = "E660" if name == "publishEvents" else "E105"
-        assert (answer.status_code, as_problem(answer)["code"]) == (422, code)
+        code = {"publishEvents": "E660", "chat": "E102"}.get(name, "E105")
+        assert (answer.status_code, as_problem(answer)["code"]) == (400 if name == "chat" else 422, code)
 
 
 def test_a_body_may_repeat_what_the_key_says(shared):

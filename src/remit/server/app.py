@@ -1,15 +1,11 @@
-"""The HTTP door: `build_api` for any ASGI server, `serve` for API and worker in one process."""
+"""The HTTP door: `build_api` for any ASGI server."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import MutableMapping
-from contextlib import suppress
-from types import FrameType
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 
 from remit import __version__
@@ -25,6 +21,7 @@ from remit.server import (
     agents,
     approvals,
     callbacks,
+    chat,
     definitions,
     events,
     forks,
@@ -42,12 +39,6 @@ from remit.server import (
     validations,
     workflows,
 )
-
-HOST = "127.0.0.1"
-PORT = 8700
-
-GRACE_S = 10.0
-"""Seconds that open requests and the work in hand get to finish when the server stops."""
 
 COMPONENTS: tuple[type[Any], ...] = (
     Task,
@@ -85,11 +76,10 @@ COMPONENTS: tuple[type[Any], ...] = (
     *scorecards.COMPONENTS,
     *events.COMPONENTS,
     *rules.COMPONENTS,
+    *chat.COMPONENTS,
     health.Health,
 )
 """Types that OpenAPI names; a test compares them with what the operations refer to."""
-
-log = logging.getLogger("remit.server")
 
 Scope = MutableMapping[str, Any]
 
@@ -102,6 +92,7 @@ def build_api(app: App, *, closing: asyncio.Event | None = None) -> FastAPI:
     api = routes()
     api.state.remit = app
     api.state.closing = closing or asyncio.Event()
+    api.add_middleware(chat.Cors, allowed=app.settings.chat_origins)
     api.add_middleware(Measured, app=app)
     return api
 
@@ -127,6 +118,7 @@ def routes() -> FastAPI:
         notifiers,
         events,
         rules,
+        chat,
         health,
     ):
         api.include_router(noun.router)
@@ -179,77 +171,3 @@ class Measured:
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _PRIVATE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
-
-
-class Server(uvicorn.Server):
-    """uvicorn that tells the rest of the process when a signal asks it to stop."""
-
-    def __init__(self, config: uvicorn.Config, stop: asyncio.Event) -> None:
-        super().__init__(config)
-        self._stop = stop
-        self._loop = asyncio.get_running_loop()
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGINT or SIGTERM came; a second one stops at once.
-
-        uvicorn's own handler would raise the signal again after serving, which ends the process before the store is closed.
-        """
-        self.force_exit = self.should_exit
-        self.should_exit = True
-        self._loop.call_soon_threadsafe(self._stop.set)
-
-
-async def serve(
-    app: App,
-    host: str = HOST,
-    port: int = PORT,
-    *,
-    stop: asyncio.Event | None = None,
-    grace_s: float = GRACE_S,
-) -> None:
-    """Run API and worker until a signal comes or `stop` is set; then finish what is in hand, for `grace_s` at most.
-
-    Work that is cut off by the stop is taken up by the next start: the journal is the run. If either half fails,
-    both stop, and the failure is raised.
-    """
-    stopping = stop or asyncio.Event()
-    config = uvicorn.Config(
-        build_api(app, closing=stopping),
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=max(1, round(grace_s)),
-        server_header=False,
-        date_header=True,
-    )
-    server = Server(config, stopping)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(_work(app, stopping, grace_s))
-        group.create_task(_answer(server, stopping))
-        await stopping.wait()
-        server.should_exit = True
-
-
-async def _work(app: App, stopping: asyncio.Event, grace_s: float) -> None:
-    working = asyncio.create_task(app.work(stopping))
-    stopped = asyncio.create_task(stopping.wait())
-    try:
-        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait({working}, timeout=grace_s)
-    finally:
-        stopping.set()
-        stopped.cancel()
-        if not working.done():
-            log.warning("work in hand did not finish within %s s; the next start takes it up", grace_s)
-            working.cancel()
-    with suppress(asyncio.CancelledError):
-        await working
-
-
-async def _answer(server: Server, stopping: asyncio.Event) -> None:
-    try:
-        await server.serve()
-    finally:
-        stopping.set()

@@ -1,8 +1,4 @@
-"""Who may do what over HTTP. Tenant, actor and roles come from the API key alone.
-
-Roles open doors of the API (scopes); what happens behind the door is still asked of policy. So a role that is
-known only to a policy profile (`finance`, say) may read and may try to decide approvals, and policy says whether.
-"""
+"""Who may do what over HTTP. Tenant, actor and roles come from the API key alone; `scopes` says what roles open."""
 
 from __future__ import annotations
 
@@ -12,33 +8,14 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from remit.bootstrap import App
-from remit.core.errors import DeniedError
 from remit.engine.keys import Identity
-from remit.server.problems import UnauthenticatedError
-
-READ = "read"
-RUN = "run"
-DECIDE = "decide"
-AUDIT = "audit"
-EDIT = "edit"
-
-ROLE_SCOPES: dict[str, frozenset[str]] = {
-    "admin": frozenset({READ, RUN, DECIDE, AUDIT, EDIT}),
-    "editor": frozenset({READ, EDIT}),
-    "operator": frozenset({READ, RUN}),
-    "approver": frozenset({READ, DECIDE}),
-    "auditor": frozenset({READ, AUDIT}),
-    "viewer": frozenset({READ}),
-}
-"""What the built-in roles may do."""
-
-OTHER_ROLE = frozenset({READ, DECIDE})
-"""What any other role may do."""
-
-
-def scopes(roles: tuple[str, ...]) -> frozenset[str]:
-    """The scopes of all the roles together."""
-    return frozenset().union(*(ROLE_SCOPES.get(role, OTHER_ROLE) for role in roles))
+from remit.server.details import UnauthenticatedError
+from remit.server.scopes import AUDIT as AUDIT
+from remit.server.scopes import DECIDE as DECIDE
+from remit.server.scopes import EDIT as EDIT
+from remit.server.scopes import READ as READ
+from remit.server.scopes import RUN as RUN
+from remit.server.scopes import check_scope
 
 
 def the_app(request: Request) -> App:
@@ -50,8 +27,15 @@ def the_app(request: Request) -> App:
 TheApp = Annotated[App, Depends(the_app)]
 
 
+PROVED = "remit.identity"
+"""The key of an ASGI scope under which whoever built the scope says who calls. No client can write there."""
+
+
 async def identity(request: Request, app: TheApp) -> Identity:
-    """Who calls. Raises DeniedError E310 without a valid key."""
+    """Who calls: proved by whoever took the request, else by its key. Raises DeniedError E310 without a valid one."""
+    proved = request.scope.get(PROVED)
+    if isinstance(proved, Identity):
+        return proved
     given = credential(request)
     if not given:
         raise UnauthenticatedError(
@@ -69,13 +53,7 @@ def needs(scope: str) -> Callable[[Identity], Awaitable[None]]:
 
     async def check(who: Who) -> None:
         """Refuse unless a role opens the scope."""
-        if scope not in scopes(who.actor.roles):
-            openers = sorted(role for role, opened in ROLE_SCOPES.items() if scope in opened)
-            raise DeniedError(
-                f"the roles of this key do not include `{scope}`",
-                code="E320",
-                help=f"use a key with one of the roles {', '.join(f'`{role}`' for role in openers)}",
-            )
+        check_scope(who.actor, scope)
 
     return check
 

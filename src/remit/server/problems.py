@@ -8,79 +8,13 @@ from collections.abc import Iterable
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from msgspec import Struct
 from starlette.exceptions import HTTPException
 
 from remit.core.codec import encode
-from remit.core.errors import (
-    BudgetError,
-    ConfigError,
-    ConflictError,
-    DeniedError,
-    InputError,
-    ModelError,
-    NotFoundError,
-    RemitError,
-    StoreError,
-    ToolError,
-)
-
-MEDIA_TYPE = "application/problem+json"
+from remit.core.errors import RemitError
+from remit.server.details import MEDIA_TYPE, ProblemDetails, details, internal, problem
 
 log = logging.getLogger("remit.server")
-
-
-class ProblemDetails(Struct, frozen=True):
-    """Why a request did not succeed. `code` outlives the text: programs may match it; `help` names the next action."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    help: str = ""
-
-
-class BadRequestError(InputError):
-    """The request cannot be understood: it is not JSON, or not HTTP as agreed."""
-
-    default_code = "E112"
-
-
-class TooLargeError(InputError):
-    """The body is longer than the limit."""
-
-    default_code = "E113"
-
-
-class MediaTypeError(InputError):
-    """The body is of a media type that is not understood."""
-
-    default_code = "E114"
-
-
-class UnauthenticatedError(DeniedError):
-    """No credential, or none that counts."""
-
-    default_code = "E310"
-
-
-_BY_CODE = {"E310": (401, "Not authenticated"), "E405": (409, "Already decided")}
-
-_BY_TYPE: tuple[tuple[type[RemitError], int, str], ...] = (
-    (BadRequestError, 400, "Bad request"),
-    (TooLargeError, 413, "Body too large"),
-    (MediaTypeError, 415, "Unsupported media type"),
-    (NotFoundError, 404, "Not found"),
-    (InputError, 422, "Invalid input"),
-    (ConfigError, 422, "Not configured"),
-    (DeniedError, 403, "Refused"),
-    (ConflictError, 409, "Conflict"),
-    (BudgetError, 429, "Budget exceeded"),
-    (ModelError, 502, "Model failed"),
-    (ToolError, 502, "Tool failed"),
-    (StoreError, 503, "Store unavailable"),
-)
 
 _HTTP_CODES = {404: "E104", 405: "E111", 400: "E112"}
 
@@ -88,20 +22,6 @@ _HELP = {
     404: "see /openapi.json for what there is",
     405: "the `Allow` header names the methods of this address",
 }
-
-
-def details(error: RemitError) -> ProblemDetails:
-    """The problem that an error is."""
-    status, title = _BY_CODE.get(error.code) or next(
-        ((status, title) for kind, status, title in _BY_TYPE if isinstance(error, kind)),
-        (500, "Internal error"),
-    )
-    return problem(status, title, error.code, error.message, error.help)
-
-
-def problem(status: int, title: str, code: str, detail: str, help: str = "") -> ProblemDetails:
-    """A problem under the code's own type URI."""
-    return ProblemDetails(f"urn:remit:error:{code}", title, status, detail, code, help)
 
 
 def respond(found: ProblemDetails, headers: dict[str, str] | None = None) -> Response:
@@ -112,17 +32,6 @@ def respond(found: ProblemDetails, headers: dict[str, str] | None = None) -> Res
     if found.status in (429, 503):
         extra.setdefault("Retry-After", "5")
     return Response(encode(found), found.status, extra, MEDIA_TYPE)
-
-
-def internal() -> ProblemDetails:
-    """What is said of an unforeseen failure: nothing about the inside."""
-    return problem(
-        500,
-        "Internal error",
-        "E900",
-        "the server failed",
-        "the operator finds the reason in the server's log",
-    )
 
 
 async def on_remit_error(request: Request, error: Exception) -> Response:

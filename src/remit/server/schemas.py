@@ -20,7 +20,7 @@ from remit.core.records import AgentRun
 from remit.core.view import EventView
 from remit.engine.keys import Identity
 from remit.server.auth import needs
-from remit.server.problems import MEDIA_TYPE, BadRequestError, MediaTypeError, ProblemDetails, TooLargeError
+from remit.server.details import MEDIA_TYPE, BadRequestError, MediaTypeError, ProblemDetails, TooLargeError
 
 T = TypeVar("T")
 
@@ -186,7 +186,7 @@ def _reference(kind: type[Any]) -> dict[str, Any]:
 async def read_json(request: Request) -> Any:
     """The body as JSON; None for an empty one. Raises BadRequestError, MediaTypeError, TooLargeError."""
     media = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-    body = await _bytes(request)
+    body = await body_bytes(request)
     if not body:
         return None
     if media != JSON and not media.endswith("+json"):
@@ -206,7 +206,8 @@ async def _object(request: Request) -> dict[str, Any]:
     return raw
 
 
-async def _bytes(request: Request) -> bytes:
+async def body_bytes(request: Request) -> bytes:
+    """The body. Raises TooLargeError."""
     declared = request.headers.get("content-length", "")
     body = bytearray()
     if not (declared.isdigit() and int(declared) > MAX_BODY):

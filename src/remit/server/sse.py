@@ -11,7 +11,7 @@ from remit.core.codec import encode
 from remit.core.errors import RemitError
 from remit.core.view import EventView
 from remit.ports.model import Delta
-from remit.server.problems import details, internal
+from remit.server.details import details, internal
 
 MEDIA_TYPE = "text/event-stream"
 

@@ -1,0 +1,1 @@
+"""Remit in AWS Lambda: one thin handler a file."""
