@@ -1,5 +1,12 @@
 #!/usr/bin/env bash
-# One lock for every platform and Python we support, with hashes, naming no index: it works behind any mirror.
+# Locks for every platform and Python we support, with hashes, naming no index: they work behind any mirror.
+# What only `remit deploy` needs is large, and has a lock of its own.
 set -euo pipefail
-.venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-  --all-extras --group dev --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+lock() {
+  .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-header --no-annotate --quiet "$@"
+}
+everyday=$(sed -n '/^\[project.optional-dependencies\]/,/^\[project.scripts\]/s/^\([a-z0-9]*\) = .*/\1/p' pyproject.toml | grep -vx deploy)
+# shellcheck disable=SC2046
+lock $(printf -- '--extra %s ' $everyday) --group dev -o requirements.lock
+lock --extra deploy --group deploy -c requirements.lock -o requirements-deploy.lock

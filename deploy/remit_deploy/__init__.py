@@ -1,0 +1,1 @@
+"""Deploying Remit to AWS: constructs, templates and what `remit deploy` does with them."""

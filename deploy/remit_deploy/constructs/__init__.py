@@ -1,0 +1,1 @@
+"""Parts of a deployment, each encrypted, logged, traced and alarmed by default."""

@@ -1,0 +1,54 @@
+"""Which collections a run writes and reads, and which only the control plane does."""
+
+from __future__ import annotations
+
+JOURNAL = ("run_head", "run_signal")
+"""The store's own tables that change as a run goes on."""
+
+APPENDED = ("journal", "content")
+"""The store's own tables that only grow: nobody but the API, which forgets what a person asks to be forgotten, removes from them."""
+
+WRITTEN_BY_RUNS = frozenset(
+    {
+        "agent_run",
+        "agent_handoff",
+        "approval_event",
+        "tool_call",
+        "envelope",
+        "open_task",
+        "bus_event",
+        "bus_ready",
+        "bus_parked_event",
+        "bus_wait",
+        "bus_claim",
+        "bus_dead_letter",
+        "workflow_item",
+        "workflow_item_done",
+        "session",
+        "message",
+        "workflow_step",
+    }
+)
+"""What the journal's events become: records, events on the bus, the memory of a conversation."""
+
+READ_BY_RUNS = frozenset({"definition_head", "definition_version", "bus_subscription", "bus_revision"})
+"""The registry, whose versions a run is pinned to, and who listens to what."""
+
+CONTROL_PLANE = frozenset(
+    {
+        "table_registry",
+        "validation_types",
+        "table_validations",
+        "validation_runs",
+        "notifier_config",
+        "notification",
+        "incident",
+        "record_change",
+        "schedule",
+        "definition_change",
+    }
+)
+"""Tables and their validations: for agents of `control_plane`, the API and the tick."""
+
+KEYS = frozenset({"api_key"})
+"""Who may call the API: for the API alone."""

@@ -1,0 +1,216 @@
+"""Deploying one environment: build, synthesise, plan, apply, promote, destroy. What is shown of it is the command line's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from remit.core.errors import ConfigError, StoreError
+from remit_deploy import environments, releases
+from remit_deploy.assets import AssetsBucket
+from remit_deploy.aws import Account, Place, refused
+from remit_deploy.config import DeployConfig
+from remit_deploy.costs.estimate import Estimate, estimate
+from remit_deploy.environments import Source
+from remit_deploy.failing import Failure, failures
+from remit_deploy.names import Names
+from remit_deploy.packaging import bundle, project
+from remit_deploy.planning import Plan, plan_of
+from remit_deploy.releases import Release
+from remit_deploy.stacks import ChangeSet, Stack, StackEvent
+from remit_deploy.synthesis import Assembly, synthesise
+
+RELEASE, REVISION, TEMPLATE = "RemitRelease", "RemitRevision", "RemitTemplate"
+"""What a stack says of itself, as outputs."""
+
+
+class Prepared(Struct, frozen=True):
+    """All that is needed to deploy: what to run, and the template around it. `compiled`: as far as a Python was there."""
+
+    config: DeployConfig
+    release: Release
+    assembly: Assembly
+    size: int = 0
+    compiled: bool = True
+
+
+class Planned(Struct, frozen=True):
+    """What deploying would do, and what it would cost. `running` is the release that is deployed now."""
+
+    prepared: Prepared
+    plan: Plan
+    estimate: Estimate
+    running: str = ""
+    change_set: ChangeSet | None = None
+
+
+class DeployError(StoreError):
+    """CloudFormation did not get there. `failures` are the resources that failed by themselves, the first one first."""
+
+    default_code = "E867"
+
+    def __init__(self, message: str, *, failures: tuple[Failure, ...], help: str) -> None:
+        super().__init__(message, help=help)
+        self.failures = failures
+
+
+class Deployment:
+    """One environment of a project at one place. `work` is where what is built lies."""
+
+    def __init__(self, config: DeployConfig, place: Place, work: Path) -> None:
+        self.config = config
+        self.place = place
+        self._work = work / config.deployment
+
+    @property
+    def name(self) -> str:
+        """The name that everything of it starts with."""
+        return self.config.deployment
+
+    @cached_property
+    def account(self) -> Account:
+        """Where it is. Raises ConfigError E864 for an account that is not the configured one."""
+        account = Account(self.place)
+        wanted = "" if self.place.is_emulator else self.config.account
+        if wanted and account.id != wanted:
+            raise ConfigError(
+                f"these are credentials of account `{account.id}`, and `{self.name}` belongs into `{wanted}`",
+                code="E864",
+                help="name the right `profile` in `[deploy]`, or correct `account`",
+            )
+        return account
+
+    @cached_property
+    def stack(self) -> Stack:
+        """Its stack."""
+        return Stack(self.account, self.name)
+
+    @cached_property
+    def bucket(self) -> AssetsBucket:
+        """Where its code is."""
+        return AssetsBucket(self.account, self.name)
+
+    def running(self) -> dict[str, str]:
+        """The outputs of what is deployed. Raises ConfigError E873 when nothing is."""
+        if found := self.stack.outputs():
+            return found
+        raise ConfigError(
+            f"`{self.name}` is not deployed in {self.place}",
+            code="E873",
+            help="`remit deploy apply` deploys it",
+        )
+
+    # preparing
+
+    def build(self, source: Source) -> Prepared:
+        """Build the bundle from a project, and the template around it."""
+        definitions = source.definitions()
+        config = source.config(self.config.environment, definitions)
+        if self.place.is_emulator:
+            config = environments.for_emulator(config)
+        packages = source.packages
+        where = (self._work / "bundle").resolve()
+        files = project.read(source.root, app=source.app, include=packages.include)
+        made = bundle.build(files, where, environments.target_of(config), packages.requirements)
+        definitions |= {"python": made.python, "architecture": made.architecture}
+        release = releases.release_of(made, definitions, "", source.root)
+        prepared = self._synthesised(config, release, where)
+        return replace(prepared, size=made.size, compiled=made.compiled)
+
+    def take_over(self, source: Source, other: Deployment) -> Prepared:
+        """The release that runs in another environment, with the settings of this one. Raises ConfigError E871, E873."""
+        id = other.running().get(RELEASE, "")
+        release = releases.load(other.bucket, id, other.name)
+        where = (self._work / "bundle").resolve()
+        releases.unpack(other.bucket, release, where)
+        config = source.config(self.config.environment, release.definitions)
+        if self.place.is_emulator:
+            config = environments.for_emulator(config)
+        compiled = bundle.compiled(where, environments.target_of(config))
+        return replace(self._synthesised(config, release, where), compiled=compiled)
+
+    def _synthesised(self, config: DeployConfig, release: Release, where: Path) -> Prepared:
+        config = replace(config, bundle=str(where))
+        outputs = {RELEASE: release.id, REVISION: release.revision or "none", TEMPLATE: config.template}
+        assembly = synthesise(config, self._work / "synth", outputs)
+        return Prepared(config, replace(release, asset=assembly.assets[0].key), assembly)
+
+    # planning
+
+    def plan(self, prepared: Prepared, source: Source, *, offline: bool = False) -> Planned:
+        """What applying would do. A change set is prepared where there is a stack: `settle` it or apply it.
+
+        `offline` asks nobody: it is the plan for an account that has nothing yet.
+        """
+        from remit.engine.models import default_prices
+
+        cost = estimate(prepared.assembly.template, prepared.config, source.usage, default_prices())
+        old = {} if offline else self.stack.template()
+        if not old:
+            return Planned(prepared, plan_of({}, prepared.assembly.template), cost)
+        running = self.stack.outputs().get(RELEASE, "")
+        changes = self._change_set(prepared)
+        told = changes.changes() if changes else []
+        plan = plan_of(old, prepared.assembly.template, told)
+        return Planned(prepared, plan, cost, running, changes)
+
+    def settle(self, planned: Planned) -> None:
+        """Let go of a plan that is not applied."""
+        if planned.change_set is not None:
+            planned.change_set.discard()
+
+    def _change_set(self, prepared: Prepared) -> ChangeSet | None:
+        self.bucket.make()
+        url = self.bucket.put_template(prepared.assembly.body)
+        return self.stack.prepare(url, self._tags(prepared.config))
+
+    def _tags(self, config: DeployConfig) -> Mapping[str, str]:
+        own = {"remit:deployment": self.name, "remit:environment": config.environment}
+        return {**own, **config.tags}
+
+    # applying
+
+    def apply(self, planned: Planned, seen: Callable[[StackEvent], None]) -> dict[str, str]:
+        """Do what was planned, telling what happens; the outputs. Raises DeployError E867."""
+        prepared = planned.prepared
+        self.bucket.make()
+        self.bucket.upload(prepared.assembly)
+        releases.save(self.bucket, prepared.release)
+        changes = planned.change_set or (self._change_set(prepared) if planned.plan.fresh else None)
+        if changes is None:
+            return self.stack.outputs()
+        events: list[StackEvent] = []
+
+        def both(event: StackEvent) -> None:
+            events.append(event)
+            seen(event)
+
+        status = changes.execute(both)
+        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            self._failed(status, events, prepared.assembly.template)
+        if prepared.config.environment == "prod":
+            self.stack.protect(on=True)
+        self._tick()
+        return self.stack.outputs()
+
+    def _tick(self) -> None:
+        """Let the new code take up what is its own (schedules, subscriptions) now, not when the clock next ticks."""
+        tick = Names(self.name).function("tick")
+        if any(where == tick for _, where in self.stack.resources().values()):
+            with refused(f"invoke function `{tick}`", action="lambda:InvokeFunction"):
+                self.account.client("lambda").invoke(FunctionName=tick, Payload=b"{}")
+
+    def _failed(self, status: str, events: list[StackEvent], template: Mapping[str, Any]) -> None:
+        found = failures([*self.stack.refusals(), *events], template, self.name)
+        undone = "everything was taken back" if "ROLLBACK_COMPLETE" in status else f"the stack is {status}"
+        where = f": {found[0].path} ({found[0].type}): {found[0].cause}" if found else ""
+        raise DeployError(
+            f"`{self.name}` could not be deployed, and {undone}{where}",
+            failures=tuple(found),
+            help=found[0].advice if found else "see the stack's events in the CloudFormation console",
+        )

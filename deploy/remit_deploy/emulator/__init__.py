@@ -1,0 +1,1 @@
+"""AWS on this machine: the pinned emulator, installed apart, started and stopped."""

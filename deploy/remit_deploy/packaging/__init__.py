@@ -1,0 +1,1 @@
+"""What the functions run, as one directory: Remit, the user's app, and only the packages that both need. No Docker."""

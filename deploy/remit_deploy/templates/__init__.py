@@ -1,0 +1,1 @@
+"""Whole deployments, put together from constructs."""

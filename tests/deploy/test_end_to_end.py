@@ -1,0 +1,257 @@
+"""Template 1 on the emulator with IAM enforced, as a customer sees it: deployed by the command line and driven over HTTP."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import boto3
+import pytest
+from tests.deploy.customer import MODEL, OTHER_MODEL, Model, Remit, Shop, rules, until, write_project
+
+pytestmark = [pytest.mark.service, pytest.mark.slow]
+
+NAME = "shop-dev"
+TARGET = ("--target", "emulator")
+
+
+class World(NamedTuple):
+    """Everything deployed. `keys` are Remit's, by who holds them; `aws` gives clients of the emulator's root."""
+
+    remit: Remit
+    shop: Shop
+    model: Model
+    keys: dict[str, str]
+    aws: Callable[[str], Any]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A customer's project, deployed."""
+    root = tmp_path_factory.mktemp("shop")
+    write_project(root)
+    model, remit = Model(rules), Remit(root)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    try:
+        remit("deploy", "emulator", "start", "--port", str(port), "--models", model.url, "--wait-scale", "0")
+        remit("deploy", "apply", *TARGET, "--yes")
+        yield opened(remit, model)
+    finally:
+        remit.variables = {}
+        remit("deploy", "emulator", "stop")
+        model.close()
+
+
+def opened(remit: Remit, model: Model) -> World:
+    """The deployment as its outputs tell where it is, with a key for each person."""
+    url = remit("deploy", "outputs", "ApiUrl", *TARGET).strip()
+    key = remit("deploy", "outputs", "ApiKey", *TARGET).strip()
+    exports = remit("deploy", "outputs", "--shell", *TARGET).splitlines()
+    pairs = (line.removeprefix("export ").partition("=") for line in exports)
+    remit.variables = {name: value.strip("'") for name, _, value in pairs}
+    people = {"ann": "operator", "bob": "approver", "root": "admin"}
+    keys = {
+        who: remit("keys", "create", "--actor", who, "--role", role).strip() for who, role in people.items()
+    }
+    endpoint = remit.variables["AWS_ENDPOINT_URL"]
+
+    def aws(service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    return World(remit, Shop(url, key), model, keys, aws)
+
+
+def ended(world: World, run_id: str) -> dict[str, Any]:
+    """A run when it is over."""
+
+    def look() -> Any:
+        status, view = world.shop.call("GET", f"/runs/{run_id}", world.keys["root"])
+        return view if status == 200 and view["status"] in ("success", "failure") else None
+
+    found: dict[str, Any] = until(look)
+    return found
+
+
+def submitted(world: World, agent: str, **task: Any) -> str:
+    """Submit a task as Ann; its run."""
+    body = {"task_id": f"{agent}-1", "agent": agent, "objective": "do it", **task}
+    status, answer = world.shop.call("POST", "/runs", world.keys["ann"], body)
+    assert status in (200, 202), answer
+    return str(answer["run_id"])
+
+
+def asked(world: World, query: str, conversation_id: str = "") -> dict[str, Any]:
+    """What the assistant answers; on a busy machine it is asked for until it does."""
+    status, answer = world.shop.chat(query, conversation_id)
+    if status == 202:
+        path = f"/chat/{answer['task_id']}"
+        answer = until(
+            lambda: (
+                (r := world.shop.raw(method="GET", url=path, params={"user_id": "ann"})).status_code == 200
+                and r.json()
+            )
+        )
+    return dict(answer)
+
+
+def test_a_chat_calls_its_tool_and_remembers(world: World) -> None:
+    """A question goes through API Gateway to the agent and the model, whose tool call is made; the next one knows the first."""
+    first = asked(world, "What is 6 times 7?")
+    assert '"42"' in first["response"]
+    second = asked(world, "What did I ask before?", first["conversation_id"])
+    assert second["response"] == "You asked: What is 6 times 7?"
+
+
+def test_nobody_comes_in_without_a_key(world: World) -> None:
+    """Without API Gateway's key nothing is answered, and with it the API still asks for a key of Remit."""
+    assert (
+        world.shop.raw(method="POST", url="/chat", json={}, headers={"x-api-key": "guessed"}).status_code
+        == 403
+    )
+    assert world.shop.raw(method="GET", url="/api/v1/runs").status_code == 401
+
+
+def test_a_question_that_is_none_is_refused(world: World) -> None:
+    """A body without a query is answered with 400 and JSON that says so."""
+    answer = world.shop.raw(method="POST", url="/chat", json={"user_id": "ann"})
+    assert answer.status_code == 400
+    assert "query" in json.dumps(answer.json())
+
+
+def test_three_agents_work_in_a_row_on_step_functions(world: World) -> None:
+    """The workflow runs as a state machine, each agent in a function of its own, and is shown as one run with its children."""
+    run_id = submitted(world, "research-report", input={"topic": "kettles"})
+    view = ended(world, run_id)
+    payload = view["result"]["result_payload"]
+    assert (payload["research"], payload["analysis"]) == ("finding 1", "analysis of finding 1")
+    machines = world.aws("stepfunctions").list_state_machines()["stateMachines"]
+    (machine,) = [m["stateMachineArn"] for m in machines if m["name"] == f"{NAME}-research-report"]
+    executions = world.aws("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
+    assert [e["status"] for e in executions] == ["SUCCEEDED"]
+
+
+def test_an_approval_parks_a_run_and_a_person_lets_it_go_on(world: World) -> None:
+    """A privileged tool waits; whoever may decide approves over HTTP, and the run goes on and calls it once."""
+    run_id = submitted(world, "clerk")
+
+    def waiting() -> Any:
+        _, page = world.shop.call("GET", "/approvals", world.keys["bob"])
+        return [a for a in page["items"] if a["run_id"] == run_id]
+
+    (approval,) = until(waiting)
+    path = f"/approvals/{approval['approval_id']}/decide"
+    assert world.shop.call("POST", path, world.keys["ann"], {"kind": "approve"})[0] == 403
+    assert (
+        world.shop.call("POST", path, world.keys["bob"], {"kind": "approve", "rationale": "fine"})[0] == 200
+    )
+    assert ended(world, run_id)["result"]["result_payload"] == "It is done: refunded 12.5 for order 7"
+
+
+def test_an_event_wakes_an_agent(world: World) -> None:
+    """An event published over HTTP starts the agent that subscribed to its type."""
+    event = {
+        "specversion": "1.0",
+        "id": "o-1",
+        "source": "shop",
+        "type": "order.placed",
+        "data": {"order": 7},
+    }
+    assert world.shop.call("POST", "/events", world.keys["root"], event)[0] == 202
+
+    def woken() -> Any:
+        _, page = world.shop.call("GET", "/runs?agent=watcher", world.keys["root"])
+        return [run for run in page["items"] if run["status"] == "success"]
+
+    assert until(woken)
+
+
+def test_logs_of_a_run_are_found(world: World) -> None:
+    """`remit deploy logs` shows what the functions say, without what Lambda and metrics add."""
+    world.remit("deploy", "logs", *TARGET, "--minutes", "30", "--agent", "assistant")
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "given"),
+    [
+        ("sqs", "send_message", {"QueueUrl": "{queue}run-clerk", "MessageBody": "x"}),
+        ("sqs", "receive_message", {"QueueUrl": "{queue}run-clerk"}),
+        (
+            "bedrock-runtime",
+            "converse",
+            {"modelId": OTHER_MODEL, "messages": [{"role": "user", "content": [{"text": "x"}]}]},
+        ),
+        ("secretsmanager", "get_secret_value", {"SecretId": f"{NAME}/deployment/audit_key"}),
+        ("dynamodb", "scan", {"TableName": f"{NAME}-api_key"}),
+        ("dynamodb", "put_item", {"TableName": f"{NAME}-definition_head", "Item": {}}),
+        (
+            "dynamodb",
+            "delete_item",
+            {"TableName": f"{NAME}-journal", "Key": {"run_id": {"S": "r"}, "seq": {"N": "0"}}},
+        ),
+        ("s3", "get_object", {"Bucket": f"{NAME}-artifacts-000000000000-us-east-1", "Key": "agents/clerk/x"}),
+        (
+            "s3",
+            "put_object",
+            {"Bucket": f"{NAME}-audit-000000000000-us-east-1", "Key": "journal/x", "Body": b""},
+        ),
+        ("iam", "list_roles", {}),
+    ],
+)
+def test_an_agent_may_do_nothing_else(
+    world: World, service: str, operation: str, given: dict[str, Any]
+) -> None:
+    """The role of the assistant's function is refused other agents' queues, models, secrets, prefixes, and the registry."""
+    client = as_agent(world, "assistant", service)
+    queue = f"{world.remit.variables['AWS_ENDPOINT_URL']}/000000000000/{NAME}-"
+    filled = {k: v.format(queue=queue) if isinstance(v, str) else v for k, v in given.items()}
+    with pytest.raises(Exception, match=r"AccessDenied|not authorized"):
+        getattr(client, operation)(**filled)
+
+
+def test_an_agent_may_ask_its_own_model(world: World) -> None:
+    """What its function does all day is allowed, so that the refusals above are no accident of the role as a whole."""
+    messages = [{"role": "user", "content": [{"text": "hello"}]}]
+    client = as_agent(world, "assistant", "bedrock-runtime")
+    assert client.converse(modelId=MODEL, messages=messages)["stopReason"] == "end_turn"
+
+
+def test_the_status_is_healthy(world: World) -> None:
+    """After all this no dead letter and no alarm is left, and the status says what runs."""
+    status = world.remit.data("deploy", "status", *TARGET)
+    assert status["stack"].endswith("_COMPLETE")
+    assert [q for q in status["queues"] if "-dead" in q["name"] and q["waiting"]] == []
+
+
+def test_the_last_one_takes_all_down_and_nothing_is_left(world: World) -> None:
+    """Destroying asks for the name, and leaves nothing named after the deployment in the account."""
+    world.remit("deploy", "destroy", *TARGET, "--name", "something-else", code=2)
+    done = world.remit.data("deploy", "destroy", *TARGET, "--name", NAME, "--delete-data")
+    assert done["left"] == []
+
+
+def as_agent(world: World, agent: str, service: str) -> Any:
+    """A client with the rights of an agent's function: its role is borrowed for the test."""
+    iam, function = world.aws("iam"), world.aws("lambda")
+    arn = function.get_function_configuration(FunctionName=f"{NAME}-agent-{agent}")["Role"]
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.update_assume_role_policy(RoleName=arn.rsplit("/", 1)[1], PolicyDocument=document)
+    keys = world.aws("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    return boto3.client(
+        service,
+        endpoint_url=world.remit.variables["AWS_ENDPOINT_URL"],
+        region_name="us-east-1",
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
