@@ -15,8 +15,8 @@ test: setup ## every test; with CI=true each real service is required
 	@scripts/test.sh $(ARGS)
 
 check: setup ## types, lint, import rules, generated files
-	$(BIN)/ruff check src packs tests benchmarks scripts examples
-	$(BIN)/ruff format --check src packs tests benchmarks scripts examples
+	$(BIN)/ruff check src packs deploy tests benchmarks scripts examples
+	$(BIN)/ruff format --check src packs deploy tests benchmarks scripts examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/contracts.py --check

@@ -68,7 +68,12 @@ def found_in(path: Path) -> Iterator[Found]:
 
 def page() -> str:
     """The whole page."""
-    found = [f for base in ("src", "packs") for p in sorted((ROOT / base).rglob("*.py")) for f in found_in(p)]
+    found = [
+        f
+        for base in ("src", "packs", "deploy")
+        for p in sorted((ROOT / base).rglob("*.py"))
+        for f in found_in(p)
+    ]
     lines = [
         "# Error codes",
         "",

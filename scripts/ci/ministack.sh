@@ -29,7 +29,7 @@ start() {
     mkdir -p "$RUN/tmp" "$RUN/state" "$RUN/s3"
     # env -i: Lambda workers inherit the emulator's environment, secrets included
     env -i PATH=/usr/bin:/bin HOME="$RUN" LANG=C.UTF-8 TMPDIR="$RUN/tmp" \
-        GATEWAY_PORT="$PORT" STATE_DIR="$RUN/state" S3_DATA_DIR="$RUN/s3" IOT_MTLS_ENABLED=0 SFTP_ENABLED=0 \
+        BIND_HOST=127.0.0.1 GATEWAY_PORT="$PORT" STATE_DIR="$RUN/state" S3_DATA_DIR="$RUN/s3" IOT_MTLS_ENABLED=0 SFTP_ENABLED=0 \
         SFN_WAIT_SCALE=0 \
         MINISTACK_BEDROCK_PROXY_URL="http://127.0.0.1:$PROXY_PORT" \
         nohup "$VENV/bin/ministack" >"$RUN/log" 2>&1 </dev/null &

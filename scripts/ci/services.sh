@@ -1,4 +1,5 @@
-# Sourced: start the real services that CI requires, and say where they are. Debian's PostgreSQL and MariaDB, ministack from PyPI.
+# Sourced: start the real services that CI requires, and say where they are. Debian's PostgreSQL and MariaDB, ministack from PyPI,
+# DynamoDB Local from Maven Central. What `remit deploy` needs is installed too.
 set -euo pipefail
 root=$(pwd)
 mkdir -p .cache
@@ -14,6 +15,12 @@ if [ -z "${REMIT_TEST_MINISTACK:-}" ]; then
   eval "$(scripts/ci/ministack.sh)"
   stop_ministack() { kill "$(cat "$root/.cache/ministack/pid")" 2>/dev/null; }
 fi
+if [ -z "${REMIT_TEST_DYNAMODB:-}" ]; then
+  eval "$(scripts/ci/dynamodb_local.sh)"
+  stop_dynamodb() { kill "$(cat "$root/.cache/dynamodb-local/pid")" 2>/dev/null; }
+fi
+eval "$(scripts/ci/linters.sh)"
+.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements-deploy.lock
 if [ -z "${REMIT_TEST_MOTO:-}" ]; then
   eval "$(scripts/ci/moto.sh)"
 fi
@@ -27,7 +34,7 @@ if [ -z "${REMIT_TEST_ATHENA:-}" ]; then
 fi
 stop_services() {
   local stop
-  for stop in stop_athena stop_ministack stop_mariadb stop_postgres; do
+  for stop in stop_athena stop_dynamodb stop_ministack stop_mariadb stop_postgres; do
     if declare -F "$stop" >/dev/null; then "$stop" || true; fi
   done
 }

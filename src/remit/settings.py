@@ -50,6 +50,8 @@ class FileSettings(Struct, frozen=True, forbid_unknown_fields=True):
     models: dict[str, ModelRoute] = {}
     durability: Literal["normal", "full"] = "normal"
     workflow: WorkflowSettings = WorkflowSettings()
+    deploy: dict[str, Any] = {}
+    """What `remit deploy` reads; nothing else does."""
 
 
 class Settings(Struct, frozen=True):
@@ -63,6 +65,16 @@ class Settings(Struct, frozen=True):
     `smtp_url` is the mail server of notifiers (`REMIT_SMTP_URL`, `smtp://user@host:port?from=address`; its password is
     the secret `smtp_password`). Notifiers reach addresses of private networks unless `REMIT_NOTIFY_PRIVATE=0`.
     `workflow` says what workflows reach; `aws_endpoint` is where AWS is, other than in AWS (`AWS_ENDPOINT_URL`).
+
+    On AWS: `deployment` is the name that everything of this deployment starts with (`REMIT_DEPLOYMENT`, e.g. `remit-dev`),
+    and `store` may be `dynamodb://DEPLOYMENT`. `blobs` (`REMIT_BLOBS`) and `archive` (`REMIT_ARCHIVE`, the immutable copy of
+    journals) are `s3://bucket/prefix`. `bus` is `local`, `aws` or `aws+sns` (`REMIT_BUS`), `engine` says where workflows run, `local` or
+    `stepfunctions` (`REMIT_ENGINE`). `secrets_from` is `env`, `secretsmanager` or `parameters` (`REMIT_SECRETS`).
+    `tenant_claim` and `roles_claim` name the claims of a token that API Gateway has checked (`REMIT_TENANT_CLAIM`, e.g.
+    `custom:tenant`; `REMIT_ROLES_CLAIM`, e.g. `cognito:groups`): without the first one, only API keys open the API.
+    `chat_agent` answers `/chat` (`REMIT_CHAT_AGENT`), `chat_origins` are the origins whose pages may ask there
+    (`REMIT_CHAT_ORIGINS`, separated by commas; `*` is any).
+    `guardrail` is `id:version` of a Bedrock Guardrail (`REMIT_GUARDRAIL`). `emf`: metrics as lines for CloudWatch (`REMIT_EMF=1`).
     """
 
     home: Path
@@ -94,6 +106,18 @@ class Settings(Struct, frozen=True):
     notify_private: bool = True
     workflow: WorkflowSettings = WorkflowSettings()
     aws_endpoint: str = ""
+    deployment: str = ""
+    blobs: str = ""
+    archive: str = ""
+    bus: Literal["local", "aws", "aws+sns"] = "local"
+    engine: Literal["local", "stepfunctions"] = "local"
+    secrets_from: Literal["env", "secretsmanager", "parameters"] = "env"
+    guardrail: str = ""
+    emf: bool = False
+    chat_agent: str = "assistant"
+    chat_origins: tuple[str, ...] = ()
+    tenant_claim: str = ""
+    roles_claim: str = ""
 
 
 def load(
@@ -138,7 +162,24 @@ def load(
         notify_private=env.get("REMIT_NOTIFY_PRIVATE", "1") == "1",
         workflow=_workflow(file.workflow, env, base),
         aws_endpoint=env.get("AWS_ENDPOINT_URL", ""),
+        deployment=env.get("REMIT_DEPLOYMENT", ""),
+        blobs=env.get("REMIT_BLOBS", ""),
+        archive=env.get("REMIT_ARCHIVE", ""),
+        bus=_one_of(env, "REMIT_BUS", ("local", "aws", "aws+sns")),
+        engine=_one_of(env, "REMIT_ENGINE", ("local", "stepfunctions")),
+        secrets_from=_one_of(env, "REMIT_SECRETS", ("env", "secretsmanager", "parameters")),
+        guardrail=env.get("REMIT_GUARDRAIL", ""),
+        emf=env.get("REMIT_EMF", "") == "1",
+        chat_agent=env.get("REMIT_CHAT_AGENT") or "assistant",
+        chat_origins=tuple(o.strip() for o in env.get("REMIT_CHAT_ORIGINS", "").split(",") if o.strip()),
+        tenant_claim=env.get("REMIT_TENANT_CLAIM", ""),
+        roles_claim=env.get("REMIT_ROLES_CLAIM", ""),
     )
+
+
+def in_lambda(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether this process is an AWS Lambda function."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in (os.environ if environ is None else environ)
 
 
 def read_file(path: Path) -> FileSettings:
@@ -168,6 +209,15 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
             f"`{name}` is `{text}`, which is no whole number", code="E202", help=f"set it to e.g. {default}"
         )
     return int(text)
+
+
+def _one_of(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> Any:
+    """The value of a variable, the first choice when it is not set."""
+    text = env.get(name) or choices[0]
+    if text not in choices:
+        known = ", ".join(f"`{choice}`" for choice in choices)
+        raise ConfigError(f"`{name}` is `{text}`", code="E203", help=f"set it to one of {known}")
+    return text
 
 
 def _durability(text: Any) -> Literal["normal", "full"]:

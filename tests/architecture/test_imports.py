@@ -38,7 +38,9 @@ ALLOWED = {
     "settings.py": STDLIB | {"msgspec"},
     "bootstrap": STDLIB,
     "server": STDLIB | {"msgspec", "fastapi", "starlette", "uvicorn"},
-    "cli": STDLIB | {"msgspec", "typer", "click", "rich", "httpx", "uvicorn", "yaml", "remit_packs"},
+    "cli": STDLIB
+    | {"msgspec", "typer", "click", "rich", "httpx", "uvicorn", "yaml", "remit_packs", "remit_deploy"},
+    "functions": STDLIB | {"msgspec"},
     "testing": STDLIB | {"msgspec", "pytest", "hypothesis"},
 }
 VENDORS = {
@@ -53,6 +55,11 @@ VENDORS = {
     "objects": {"boto3", "botocore", "duckdb", "msgspec", "zstandard"},
     "services": {"boto3", "botocore", "msgspec"},
     "clock": set(),
+    "aws": {"boto3", "botocore"},
+    "archive": {"botocore", "msgspec"},
+    "bus": {"botocore", "msgspec"},
+    "driving": {"botocore", "msgspec"},
+    "machines": {"botocore", "msgspec"},
 }
 
 

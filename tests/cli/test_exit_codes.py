@@ -88,6 +88,21 @@ def test_a_damaged_run_ends_with_1(remit: Remit, project: Path) -> None:
     assert (answer.code, "event 2" in answer.out) == (1, True)
 
 
+def test_a_run_that_differs_from_its_archive_ends_with_1(remit: Remit, project: Path) -> None:
+    """`runs archive` copies and compares; `runs verify --archive` only compares."""
+    run_id = remit("run", "hello", "Ada", "--json").document["run_id"]
+    assert (remit("runs", "verify", run_id, "--archive").code) == 1
+    first = remit("runs", "archive", run_id)
+    assert (first.code, "in the archive, as in the journal" in first.out) == (0, True)
+    assert remit("runs", "archive", run_id).err.startswith("0 events archived")
+    assert remit("runs", "verify", run_id, "--archive", "--json").document["ok"] is True
+    (kept,) = project.rglob("archive/**/*.jsonl")
+    kept.chmod(0o644)
+    kept.write_bytes(kept.read_bytes().replace(b"Ada", b"Eve"))
+    answer = remit("runs", "verify", run_id, "--archive")
+    assert (answer.code, "in the archive" in answer.out) == (1, True)
+
+
 def test_nobody_approves_their_own_request(remit: Remit) -> None:
     """Exit 4; another person may."""
     remit("run", "hello", "Ada", "--profile", "house")

@@ -61,7 +61,7 @@ def test_completion_is_there(run_program: Remit, shell: str) -> None:
     asked = {"COMP_WORDS": "remit runs ", "COMP_CWORD": "2", "_TYPER_COMPLETE_ARGS": "remit runs "}
     asked["_TYPER_COMPLETE_FISH_ACTION"] = "get-args"
     answer = run_program(_REMIT_COMPLETE=f"complete_{shell}", **asked)
-    for noun in ("list", "show", "events", "verify", "export", "cancel", "resume"):
+    for noun in ("list", "show", "events", "verify", "archive", "export", "cancel", "resume"):
         assert noun in answer.out
 
 

@@ -49,13 +49,19 @@ class WallClock:
 
 
 def open_store(url: str, schema: str, clock: Any) -> Store:
-    """The store at a URL: `memory:`, a path, or PostgreSQL."""
+    """The store at a URL: `memory:`, a path, PostgreSQL, or `dynamodb:` for the emulator's."""
     if url == "memory:":
         return MemoryStore(clock)
     if url.startswith("postgresql:"):
         from remit.adapters.store.postgres import PostgresStore
 
         return PostgresStore(url, clock, schema=schema)
+    if url == "dynamodb:":
+        from tests.adapters.store.dynamo_world import session, url_of
+
+        from remit.adapters.store.dynamodb import DynamoStore
+
+        return DynamoStore(clock, session(url_of("ministack")), prefix=schema.replace("_", "-"))
     return SqliteStore(Path(url), clock)
 
 

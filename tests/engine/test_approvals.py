@@ -15,6 +15,7 @@ from remit.core.codec import decode, encode
 from remit.core.errors import ConfigError, ConflictError, DeniedError, InputError, NotFoundError
 from remit.core.signal import VoteCast
 from remit.core.task import Actor, Result
+from remit.engine.records import count_waiting
 from remit.ports.agents import Found, ToolContext
 from remit.ports.store import Put, Signal
 from remit.testing import BOSS, FakeClock, ScriptedModel, app_for_tests, call, calls, task
@@ -101,6 +102,16 @@ async def test_a_privileged_call_waits_and_runs_once_after_approval() -> None:
         await decided(app, approval)
         assert WIPED == [{"disk": "sda", "passes": 1}]
         assert (await app.runs.view(result.run_id, "local")).status == "success"
+
+
+async def test_what_waits_is_counted_for_all_tenants() -> None:
+    """An approval counts until somebody has settled it."""
+    async with app_for_tests(cleaner, replies=one_wipe()) as app:
+        assert await count_waiting(app.store) == 0
+        _, approval = await parked(app)
+        assert await count_waiting(app.store) == 1
+        await decided(app, approval)
+        assert await count_waiting(app.store) == 0
 
 
 async def test_a_rejection_is_told_to_the_model_and_nothing_happens() -> None:

@@ -78,13 +78,22 @@ class World:
         self.registry, self.clock, self.store, self.blobs = registry, clock, store, blobs
 
 
-@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.service)])
+STORES = [
+    "memory",
+    "sqlite",
+    pytest.param("postgres", marks=pytest.mark.service),
+    pytest.param("dynamodb", marks=[pytest.mark.service, pytest.mark.nightly]),
+]
+
+
+@pytest.fixture(params=STORES)
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """A registry over one of the stores."""
     if request.param == "postgres" and not DSN:
         assert os.environ.get("CI") != "true", "REMIT_TEST_POSTGRES must be set in CI"
         pytest.skip("REMIT_TEST_POSTGRES names no PostgreSQL to test with")
-    url = {"memory": "memory:", "sqlite": str(tmp_path / "r.db"), "postgres": DSN}[request.param]
+    urls = {"memory": "memory:", "sqlite": str(tmp_path / "r.db"), "postgres": DSN, "dynamodb": "dynamodb:"}
+    url = urls[request.param]
     schema, clock = f"test_{secrets.token_hex(6)}", FakeClock()
     store = open_store(url, schema, clock)
     made = await registry_over(

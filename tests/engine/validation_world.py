@@ -22,7 +22,12 @@ from remit.testing import FakeClock, app_for_tests
 DSN = os.environ.get("REMIT_TEST_POSTGRES", "")
 ANA, BOB = Actor("ana"), Actor("bob")
 WHY: dict[str, Any] = {"actor": ANA, "reason": "because"}
-STORES = ["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.service)]
+STORES = [
+    "memory",
+    "sqlite",
+    pytest.param("postgres", marks=pytest.mark.service),
+    pytest.param("dynamodb", marks=[pytest.mark.service, pytest.mark.nightly]),
+]
 
 COUNTS = {
     "type": "object",
@@ -65,7 +70,8 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     if request.param == "postgres" and not DSN:
         assert os.environ.get("CI") != "true", "REMIT_TEST_POSTGRES must be set in CI"
         pytest.skip("REMIT_TEST_POSTGRES names no PostgreSQL to test with")
-    url = {"memory": "memory:", "sqlite": str(tmp_path / "r.db"), "postgres": DSN}[request.param]
+    urls = {"memory": "memory:", "sqlite": str(tmp_path / "r.db"), "postgres": DSN, "dynamodb": "dynamodb:"}
+    url = urls[request.param]
     schema, clock = f"test_{secrets.token_hex(6)}", FakeClock()
     store = open_store(url, schema, clock)
     async with app_for_tests(counting, store=store, clock=clock, home=tmp_path / "home") as app:

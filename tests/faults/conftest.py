@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import secrets
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,41 @@ for place in (HERE, HERE.parents[1]):
         sys.path.insert(0, str(place))
 
 POSTGRES = os.environ.get("REMIT_TEST_POSTGRES", "")
+DYNAMODB = os.environ.get("REMIT_TEST_MINISTACK", "")
+ACCOUNT = f"{secrets.randbelow(10**12):012d}"
+"""An account of the emulator for this process and those that it kills."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On DynamoDB one case of each test runs on every commit, and all by night: what is killed is the same everywhere."""
+    if config.getoption("--nightly"):
+        return
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if HERE in item.path.parents and _store(item) == "dynamodb":
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for some in cases.values():
+        chosen = some[len(some) // 2]
+        for item in some:
+            if item is not chosen or "random" in item.name or "transition" in item.name:
+                item.add_marker(pytest.mark.skip(reason="long; run it with --nightly"))
+
+
+def _store(item: pytest.Item) -> str:
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    return str(params.get("store_url", ""))
+
+
+def _make_tables() -> None:
+    """The tables that a deployment would bring."""
+
+    from faultlib.program import opened
+
+    async def make() -> None:
+        async with opened("dynamodb://faults", "http://127.0.0.1:9"):
+            pass
+
+    asyncio.run(make())
 
 
 @pytest.fixture(
@@ -29,10 +67,25 @@ POSTGRES = os.environ.get("REMIT_TEST_POSTGRES", "")
                 ),
             ],
         ),
+        pytest.param(
+            "dynamodb",
+            marks=[
+                pytest.mark.service,
+                pytest.mark.skipif(not DYNAMODB, reason="REMIT_TEST_MINISTACK names no AWS to test with"),
+            ],
+        ),
     ],
 )
-def store_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+def store_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a store that is tested."""
     if request.param == "postgres":
-        return POSTGRES
-    return f"sqlite:///{tmp_path_factory.mktemp('store')}/remit.db"
+        yield POSTGRES
+    elif request.param == "dynamodb":
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT)
+            patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+            patch.setenv("AWS_ENDPOINT_URL", DYNAMODB)
+            _make_tables()
+            yield "dynamodb://faults?create=no"
+    else:
+        yield f"sqlite:///{tmp_path_factory.mktemp('store')}/remit.db"

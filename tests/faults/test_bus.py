@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import random
 import time
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from faultlib.bus import acknowledged, opened, work
+from faultlib.bus import Place, acknowledged, opened, work
+from tests.adapters.bus.deployed import Deployed
+from tests.adapters.emulator import URL, emulated
 
 from remit.engine.bus.records import COLLECTIONS
 
@@ -23,10 +26,10 @@ LIMIT_S = 120
 class Workers:
     """The processes, and how they are killed and started again."""
 
-    def __init__(self, url: str, ledger: Path, name: str, count: int) -> None:
+    def __init__(self, place: Place, ledger: Path, name: str, count: int) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["faultlib.bus", "remit.adapters.store.sqlite"])
-        self._arguments = (url, str(ledger), name)
+        self._arguments = (place, str(ledger), name)
         self._count = count
         self._processes = [self._started(share) for share in range(SHARES)]
 
@@ -49,9 +52,9 @@ class Workers:
 
 
 @contextmanager
-def workers(url: str, ledger: Path, name: str, count: int) -> Iterator[Workers]:
+def workers(place: Place, ledger: Path, name: str, count: int) -> Iterator[Workers]:
     """Two processes that work until the test is over."""
-    made = Workers(url, ledger, name, count)
+    made = Workers(place, ledger, name, count)
     try:
         yield made
     finally:
@@ -70,14 +73,39 @@ async def test_killed_processes_lose_no_event_and_repeat_none_that_was_acknowled
     """SIGKILL at random moments of publishing and delivering; each key's events are first handled in order."""
     nightly = request.config.getoption("--nightly")
     kills, count = (300, 5000) if nightly else (14, 400)
+    await killed(Place(store_url, environment()), tmp_path, kills, count)
+
+
+@pytest.mark.slow
+@pytest.mark.service
+async def test_killed_processes_on_a_queue_of_aws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """The same where turns are messages: those that a killed process had in hand are hidden, and nobody waits for them."""
+    session = emulated(monkeypatch)
+    deployed = Deployed(session)
+    nightly = request.config.getoption("--nightly")
+    kills, count = (100, 2000) if nightly else (6, 150)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", URL)
+    place = Place(f"sqlite:///{tmp_path}/remit.db", environment(), deployed.name)
+    await killed(place, tmp_path, kills, count)
+
+
+def environment() -> dict[str, str]:
+    """What leads to AWS: processes that are started later do not have it by themselves."""
+    return {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+
+
+async def killed(place: Place, tmp_path: Path, kills: int, count: int) -> None:
+    """Kills two processes so often while they share the work, and checks what they did."""
     name, ledger, dice = f"bus{time.time_ns()}", tmp_path / "ledger", random.Random(7)
     ledger.touch()
     done: list[tuple[int, set[str]]] = []
-    store = opened(store_url)
+    store = opened(place.store_url)
     await store.open()
     await store.declare(COLLECTIONS)
     acked: set[str] = set()
-    with workers(store_url, ledger, name, count) as some:
+    with workers(place, ledger, name, count) as some:
         for _ in range(kills):
             async with asyncio.timeout(LIMIT_S):
                 before = ledger.stat().st_size

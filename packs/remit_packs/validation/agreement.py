@@ -41,7 +41,7 @@ def _as_number(kind: Kind, other: Kind) -> Kind:
 def _common(source: Kind, target: Kind, decimals: int | None) -> Kind | str:
     """A side that is text (CSV, JSON) takes the type of the other side; two typed sides must be of one family."""
     families = {source.family, target.family}
-    if "float" in families and (families <= set(_NUMBERS) or source.text != target.text):
+    if "float" in families and (families <= set(_NUMBERS) or "float" in _typed(source, target)):
         return _rounded(source, target, decimals)
     if source.text and target.text:
         return _two_texts(source, target)
@@ -56,6 +56,13 @@ def _common(source: Kind, target: Kind, decimals: int | None) -> Kind | str:
         else max(source.digits, target.digits)
     )
     return Kind(source.family, digits)
+
+
+def _typed(source: Kind, target: Kind) -> set[str]:
+    """The family of the side that has a type, where the other is text: text may look like a number and be none (`1e60` in hex)."""
+    return (
+        {kind.family for kind in (source, target) if not kind.text} if source.text != target.text else set()
+    )
 
 
 def _rounded(source: Kind, target: Kind, decimals: int | None) -> Kind | str:

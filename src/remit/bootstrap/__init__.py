@@ -9,42 +9,48 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
 import remit.settings as settings_module
-from remit.adapters.blobs.files import FileBlobs
 from remit.adapters.clock.system import SystemClock
 from remit.adapters.policy.cedar import CedarPolicy
 from remit.adapters.policy.files import load_profiles
-from remit.adapters.secrets.mapping import MappingSecrets
-from remit.adapters.secrets.salt import load_salt
+from remit.adapters.secrets.salt import load_salt, shared_salt
 from remit.adapters.services import local as local_services
-from remit.adapters.services.items import service as service_items
 from remit.adapters.signing.ed25519 import Ed25519Signer
+from remit.adapters.telemetry.many import flush
 from remit.bootstrap.adapters import (
     Adapters,
+    open_archive,
+    open_blobs,
+    open_bus,
     open_channels,
+    open_driver,
+    open_machines,
     open_models,
     open_objects,
+    open_secrets,
     open_store,
     open_telemetry,
 )
 from remit.bootstrap.catalogue import Known, check_workflows
+from remit.bootstrap.collections import COLLECTIONS
 from remit.bootstrap.packs import find_packs
 from remit.core.cloudevent import CloudEvent
 from remit.core.codec import plain
 from remit.core.errors import ConfigError
 from remit.core.redaction import Redactor
 from remit.core.task import Actor, Result, Task
-from remit.engine import controlplane, envelopes, keys, records, runs, versions
+from remit.engine import runs
 from remit.engine.advance import Engine
 from remit.engine.applying import Applying, RegistryApplier
 from remit.engine.approvals import Approvals
+from remit.engine.archiving import Archiving
 from remit.engine.audit import Audit
-from remit.engine.bus import records as bus_records
 from remit.engine.bus import rules as bus_rules
 from remit.engine.bus.announcing import Announcer
 from remit.engine.bus.local import LocalBus, attributed
 from remit.engine.bus.starting import Starter
 from remit.engine.bus.tool import PublishTool
 from remit.engine.controlplane import ControlPlane
+from remit.engine.conversations import Conversations
 from remit.engine.editing import Editors
 from remit.engine.faults import crashpoint
 from remit.engine.keys import Keys
@@ -75,7 +81,6 @@ from remit.engine.validation_types import ValidationTypes
 from remit.engine.validations import ValidationKind, Validations
 from remit.engine.versions import Kind
 from remit.engine.worker import Worker
-from remit.engine.workflows import callbacks
 from remit.engine.workflows.callbacks import Callbacks
 from remit.engine.workflows.catalog import Workflows
 from remit.engine.workflows.forking import Forks
@@ -83,6 +88,7 @@ from remit.engine.workflows.kind import WorkflowKind
 from remit.engine.workflows.mapping import ReadItems, WriteResults
 from remit.ports.agents import Agent, Tool
 from remit.ports.clock import Clock
+from remit.ports.driving import Driver
 from remit.ports.policy import Policy
 from remit.ports.secrets import Secrets
 from remit.ports.services import Publish, Start
@@ -106,6 +112,7 @@ class App:
     ) -> None:
         self.settings = settings
         self.bus = bus
+        self.driver: Driver = open_driver(settings)
         self.kit = kit
         self.packs = tuple(packs)
         self.store: Store = kit.store
@@ -124,7 +131,8 @@ class App:
         self.scorecards = plane.scorecards
         self.telemetry: Telemetry = kit.telemetry
         self.engine = Engine(kit)
-        self.runs = Runs(kit, deltas)
+        self.conversations = Conversations(kit.store, kit.clock)
+        self.runs = Runs(kit, deltas, self.conversations)
         self.approvals = Approvals(kit)
         self.worker = Worker(kit, self.engine, concurrency=settings.concurrency)
         self.schedules = plane.schedules
@@ -144,27 +152,26 @@ class App:
         self.callbacks = Callbacks(kit.store, kit.clock)
         self.forks = Forks(kit)
         self.keys = Keys(kit.store, kit.clock)
-        self.audit = Audit(kit.store, kit.clock, Ed25519Signer(settings.home / "audit.key"))
+        self.audit = Audit(
+            kit.store,
+            kit.clock,
+            Ed25519Signer(
+                settings.home / "audit.key", None if settings.secrets_from == "env" else kit.secrets
+            ),
+        )
+        self.archiving = Archiving(kit.store, open_archive(settings, kit.clock), self.audit)
+        self.known_secrets = _known_secrets(kit.secrets, settings)
+        """Every secret known by now: what logs leave out."""
 
     async def __aenter__(self) -> App:
         await self.store.open()
-        await self.store.declare(
-            [
-                *records.COLLECTIONS,
-                envelopes.COLLECTION,
-                callbacks.COLLECTION,
-                *keys.COLLECTIONS,
-                *versions.COLLECTIONS,
-                *controlplane.COLLECTIONS,
-                *bus_records.COLLECTIONS,
-                *service_items.COLLECTIONS,
-            ]
-        )
+        await self.store.declare(COLLECTIONS)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        flush(self.telemetry)
         await self.kit.models.close()
         await self.store.close()
 
@@ -209,15 +216,15 @@ def open_app(
     clock = clock or SystemClock()
     loaded = [*find_packs(settings, app_file or settings.app, given=bool(packs)), *packs]
     catalogue = Known(loaded)
-    secrets = MappingSecrets(settings.secrets)
+    secrets = open_secrets(settings, clock)
     _no_secrets_in_definitions(catalogue, secrets, settings)
     policy = policy or CedarPolicy(
         load_profiles([*settings.policies, *(d for p in loaded for d in p.policies)])
     )
     deltas = Deltas()
     store = store or open_store(settings, clock)
-    blobs = FileBlobs(settings.home / "blobs")
-    access = open_models(settings, loaded, clock, models or {}, routes or {})
+    blobs = open_blobs(settings)
+    access = open_models(settings, loaded, clock, secrets, models or {}, routes or {})
     known = Redactor(_known_secrets(secrets, settings), ())
 
     async def may_start(task: Task) -> InForce:
@@ -226,8 +233,8 @@ def open_app(
     editors = Editors(policy)
     trail = Trail(store, blobs, clock, known, editors)
     worker_id = worker_id or f"{socket.gethostname()}:{os.getpid()}:{clock.new_id('w')[-6:]}"
-    telemetry = open_telemetry(settings)
-    bus = LocalBus(store, clock, owner=worker_id, clean=known.text, telemetry=telemetry)
+    telemetry = open_telemetry(settings, clock)
+    bus = open_bus(settings, store, clock, worker_id, known.text, telemetry)
     catalogue.add_tool(PublishTool(bus.publisher))
     schedules = Schedules(store, clock, may_start, known)
     tables = Tables(store, clock, schedules.writes, known, trail)
@@ -256,6 +263,7 @@ def open_app(
         platform=lambda task: plane.platform(task.tenant_id),
         on_delta=deltas.publish,
         announcer=Announcer(store, clock, bus.subscriptions, bus.publisher),
+        machines=open_machines(settings, clock, catalogue),
     )
     app = App(settings, kit, plane, loaded, deltas, bus)
 
@@ -322,13 +330,25 @@ def kinds(catalogue: Known, models: ModelAccess, policy: Policy, bus: LocalBus) 
     ]
 
 
-def _known_secrets(secrets: Secrets, settings: Settings) -> tuple[str, ...]:
-    return (*secrets.known(), *(k for k in (settings.openai_api_key, settings.anthropic_api_key) if k))
+def _known_secrets(secrets: Secrets, settings: Settings) -> Callable[[], tuple[str, ...]]:
+    """The secrets handed out by now and the keys of models; the same object while there is no new one."""
+    keys = tuple(key for key in (settings.openai_api_key, settings.anthropic_api_key) if key)
+    handed_out: tuple[str, ...] = ()
+    every = keys
+
+    def known() -> tuple[str, ...]:
+        nonlocal handed_out, every
+        now = secrets.known()
+        if now is not handed_out:
+            handed_out, every = now, (*now, *keys)
+        return every
+
+    return known
 
 
 def _no_secrets_in_definitions(catalogue: Known, secrets: Secrets, settings: Settings) -> None:
     """Instructions and descriptions go into prompts and journals as they are, so no secret may stand in them."""
-    redactor = Redactor(_known_secrets(secrets, settings), ())
+    redactor = Redactor(_known_secrets(secrets, settings)(), ())
     things: list[Agent | Tool] = [*catalogue.agents.values(), *catalogue.tools.values()]
     for thing in things:
         given = plain(thing.spec)
@@ -343,7 +363,8 @@ def _no_secrets_in_definitions(catalogue: Known, secrets: Secrets, settings: Set
 def _redactors(policy: Policy, secrets: Secrets, settings: Settings) -> Callable[[str], Redactor]:
     known = _known_secrets(secrets, settings)
     made: dict[tuple[str, ...], Redactor] = {}
-    salt = load_salt(settings.home / "redaction.salt")
+    own = settings.secrets_from == "env"
+    salt = load_salt(settings.home / "redaction.salt") if own else shared_salt(secrets)
 
     def of(profile: str) -> Redactor:
         kinds = policy.profile(profile).redact

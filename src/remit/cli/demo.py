@@ -324,8 +324,8 @@ class Tour:
 
     async def serve(self) -> None:
         """Leave the API up."""
-        from remit.server.app import serve
         from remit.server.local import ensure_local_key
+        from remit.server.serving import serve
 
         await ensure_local_key(self.app, self.home)
         host, port = self.app.settings.host, _free_port(self.app.settings.host, self.app.settings.port)

@@ -223,12 +223,19 @@ def redrive(
         list[str] | None, typer.Argument(metavar="DEAD_LETTER", help="Ids.", show_default=False)
     ] = None,
     rule: Subscription = "",
+    messages: Annotated[
+        bool, typer.Option("--messages", help="What the dead-letter queues of SQS hold, on AWS.")
+    ] = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
-    """Deliver events once more, as if they came just now: those named, or all of a rule."""
+    """Deliver events once more, as if they came just now: those named, all of a rule, or messages that were put aside."""
 
     async def work(program: App) -> int:
+        if messages:
+            from remit.engine.bus.queued import queued
+
+            return await queued(program.bus).redrive_messages()
         return await _each(program, tenant, dead_letter_ids or [], rule, program.bus.redrive)
 
     say(f"{with_app(work, home=home):,} on their way again")

@@ -15,11 +15,14 @@ from typer.core import TyperGroup
 from remit import __version__
 from remit.cli import (
     activities,
+    agentcore,
     approvals,
     callbacks,
     chat,
+    conversations,
     definitions,
     demo,
+    deploy,
     doctor,
     events,
     forks,
@@ -27,6 +30,7 @@ from remit.cli import (
     keys,
     notifiers,
     policy,
+    queues,
     rules,
     run,
     runs,
@@ -105,10 +109,12 @@ workflow_aws.register(workflows.app)
 app.add_typer(workflows.app, name="workflow")
 forks.register(runs.app)
 app.add_typer(runs.app, name="runs")
+app.add_typer(conversations.app, name="conversations")
 app.add_typer(callbacks.app, name="callbacks")
 app.add_typer(activities.app, name="activities")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(policy.app, name="policy")
+app.add_typer(deploy.app, name="deploy")
 app.add_typer(keys.app, name="keys")
 definitions.register(app)
 app.add_typer(tables.app, name="tables")
@@ -122,6 +128,8 @@ app.add_typer(events.app, name="events")
 app.add_typer(rules.app, name="rules")
 app.command("up")(up.up)
 app.command("worker")(worker.worker)
+app.add_typer(queues.app, name="queues")
+app.command("agentcore")(agentcore.agentcore)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 

@@ -104,7 +104,7 @@ def _print(config: NotifierConfig, now: int, as_json: bool) -> None:
 @app.command("add")
 def add(
     notifier_id: NotifierId,
-    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="email, slack or webhook.")],
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="email, slack, webhook or sns.")],
     target: Annotated[
         str,
         typer.Argument(

@@ -156,7 +156,7 @@ def remove(
 
     async def work(program: App) -> None:
         if ":" in name:
-            await program.bus.unsubscribe("*" if name.startswith("agent:") else tenant, name)
+            await program.bus.unsubscribe("*" if name.startswith(("agent:", "outlet:")) else tenant, name)
             return
         await program.registry.archive(tenant, RULE, name, actor=person(o.REQUESTER, ()), reason=why)
 

@@ -92,6 +92,8 @@ def _print_run(view: RunView) -> None:
         show(f"  parent     {view.parent_run}")
     if view.waiting_on:
         show(f"  waits for  {paint(', '.join(view.waiting_on), 'warn')}")
+    if view.execution:
+        show(f"  execution  {view.execution}")
     if view.forked_from:
         run, _, visit = view.forked_from.partition("#")
         show(f"  forked     from {run}{f' at {visit}' if visit else ''}")
@@ -200,18 +202,24 @@ def verify(
         str,
         typer.Option("--head", metavar="SIZE:HASH", help="A head you kept elsewhere.", show_default=False),
     ] = "",
+    archive: Annotated[
+        bool, typer.Option("--archive", help="Compare with the archive as well (`remit runs archive`).")
+    ] = False,
     as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
     """Prove that no event of a run was changed, dropped, moved or added. Exit 1 names the first bad event.
 
-    A rewrite of the whole history, head included, is only found against a head that you kept elsewhere: --head.
+    A rewrite of the whole history, head included, is only found against a head that you kept elsewhere: --head, or against
+    the archive: --archive.
     """
 
     async def work(program: App) -> bool:
         from remit.engine.audit import parse_anchor
 
+        if archive:
+            return await _compare(program, run_id, tenant, as_json)
         report = await program.audit.verify(run_id, tenant, anchor=parse_anchor(head) if head else None)
         if as_json:
             document(report)
@@ -225,6 +233,37 @@ def verify(
 
     if not with_app(work, home=home):
         raise typer.Exit(BAD)
+
+
+@app.command("archive")
+def keep(run_id: o.RunId, as_json: o.Json = False, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
+    """Copy what the archive does not have yet of a run, and compare both. Exit 1 names the first event that differs.
+
+    The archive is a folder of the data directory, or the bucket in REMIT_ARCHIVE, where deployments archive by themselves.
+    """
+
+    async def work(program: App) -> bool:
+        kept = await program.archiving.keep(run_id, tenant)
+        say(f"{plural(kept, 'event')} archived")
+        return await _compare(program, run_id, tenant, as_json)
+
+    if not with_app(work, home=home):
+        raise typer.Exit(BAD)
+
+
+async def _compare(program: App, run_id: str, tenant: str, as_json: bool) -> bool:
+    report = await program.archiving.verify(run_id, tenant)
+    if as_json:
+        document(report)
+    elif report.ok:
+        show(
+            f"{paint('whole', 'good')}: {plural(report.archived, 'event')} in the archive, as in the journal"
+        )
+        if report.events > report.archived:
+            show(f"{plural(report.events - report.archived, 'later event')} not archived yet")
+    else:
+        show(f"{paint('damaged', 'bad')} at event {report.first_bad_seq}: {report.reason}")
+    return report.ok
 
 
 @app.command("export")

@@ -34,11 +34,19 @@ def settings_for(
 @asynccontextmanager
 async def opened(*, home: str = "", app: str = "", packs: Sequence[str] = ()) -> AsyncIterator[App]:
     """The program, opened and closed again."""
+    async with started(settings_for(home=home, app=app, packs=packs)) as program:
+        yield program
+
+
+@asynccontextmanager
+async def started(settings: Settings) -> AsyncIterator[App]:
+    """The program that the settings describe, opened and closed again, with its logs on."""
     from remit.bootstrap import open_app
 
-    settings = settings_for(home=home, app=app, packs=packs)
     logging_on(settings)
-    async with open_app(settings) as program:
+    program = open_app(settings)
+    logging_on(settings, program.known_secrets)
+    async with program:
         yield program
 
 
@@ -68,10 +76,9 @@ def person(name: str, roles: Sequence[str]) -> Actor:
     return Actor(name, tuple(roles), "cli")
 
 
-def logging_on(settings: Settings) -> None:
-    """Log to stderr: JSON lines when REMIT_LOG_JSON=1, secrets always left out."""
+def logging_on(settings: Settings, known: Callable[[], Sequence[str]] | None = None) -> None:
+    """Log to stderr: JSON lines when REMIT_LOG_JSON=1, secrets always left out: those in the settings, or all `known`."""
     from remit.adapters.telemetry import logs
 
-    logs.configure(
-        settings.log_level, as_json=settings.log_json, known=lambda: tuple(settings.secrets.values())
-    )
+    own = tuple(settings.secrets.values())
+    logs.configure(settings.log_level, as_json=settings.log_json, known=known or (lambda: own))

@@ -29,7 +29,7 @@ def up(
     settings = settings_for(home=home, app=app, packs=pack)
 
     async def work() -> None:
-        from remit.server.app import serve
+        from remit.server.serving import serve
 
         async with opened(home=home, app=app, packs=pack) as program:
             await _greet(program, host or settings.host, port or settings.port)

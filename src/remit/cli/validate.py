@@ -230,9 +230,8 @@ async def _opened(home: str, app_file: str, secrets: Mapping[str, str] = {}) -> 
     """The program with the validation pack in it, and with secrets that live only as long as it does."""
     from msgspec.structs import replace
 
-    from remit.bootstrap import open_app
     from remit.bootstrap.packs import BUILT_IN
-    from remit.cli.session import logging_on, settings_for
+    from remit.cli.session import settings_for, started
 
     settings = settings_for(home=home, app=app_file)
     packs = settings.packs or (() if settings.app else BUILT_IN)
@@ -242,8 +241,7 @@ async def _opened(home: str, app_file: str, secrets: Mapping[str, str] = {}) -> 
         packs=tuple(packs) if known else (*packs, PACK),
         secrets={**settings.secrets, **secrets},
     )
-    logging_on(settings)
-    async with open_app(settings) as program:
+    async with started(settings) as program:
         yield program
 
 

@@ -8,7 +8,7 @@ import typer
 
 from remit.cli import options as o
 from remit.cli.console import say
-from remit.cli.session import logging_on, run_async, settings_for
+from remit.cli.session import run_async, settings_for, started
 from remit.cli.text import plural
 
 
@@ -32,15 +32,12 @@ def worker(
 ) -> None:
     """Work on runs until Ctrl-C; steps in flight are finished first."""
     settings = settings_for(home=home, app=app, packs=pack, fault=fault, lease_s=lease)
-    logging_on(settings)
 
     async def work() -> None:
         import asyncio
         import signal
 
-        from remit.bootstrap import open_app
-
-        async with open_app(settings) as program:
+        async with started(settings) as program:
             if until_idle:
                 await program.scheduler.tick()
                 await program.worker.run_until_idle()

@@ -27,6 +27,7 @@ class RunCreated(Struct, frozen=True, tag=True, omit_defaults=True):
     `envelope` names the tenant's envelope that the budget was reserved from, if there is one. `definitions` are the
     versions from the registry that the run goes by to its end, whatever is edited meanwhile. `workflow` is the document
     of a run that is one. `forked_from` is `RUN#VISIT` for a run that took over what another had done before that.
+    `execution` is the ARN of the execution of Step Functions that moves the workflow; empty where Remit does.
     """
 
     task: Task
@@ -46,6 +47,7 @@ class RunCreated(Struct, frozen=True, tag=True, omit_defaults=True):
     definitions: tuple[DefinitionUsed, ...] = ()
     workflow: Payload = NOTHING
     forked_from: str = ""
+    execution: str = ""
 
 
 class RunClaimed(Struct, frozen=True, tag=True):
@@ -260,12 +262,16 @@ class RunFinished(Struct, frozen=True, tag=True, omit_defaults=True):
 
 
 class StateEntered(Struct, frozen=True, tag=True, omit_defaults=True):
-    """A frame entered a state with this raw input. The first one of a frame starts it."""
+    """A frame entered a state with this raw input. The first one of a frame starts it.
+
+    `at_ts`, here and below: when it happened, where that was told later.
+    """
 
     visit: str
     frame: str
     state: str
     input: Payload
+    at_ts: int = 0
 
 
 class TaskScheduled(Struct, frozen=True, tag=True, omit_defaults=True):
@@ -339,6 +345,7 @@ class StateExited(Struct, frozen=True, tag=True, omit_defaults=True):
     assigned: Payload = NOTHING
     error: str = ""
     cause: str = ""
+    at_ts: int = 0
 
 
 class StateFailed(Struct, frozen=True, tag=True, omit_defaults=True):
@@ -347,6 +354,43 @@ class StateFailed(Struct, frozen=True, tag=True, omit_defaults=True):
     visit: str
     error: str
     cause: str = ""
+    at_ts: int = 0
+
+
+# A workflow that Step Functions moves: its states as its history tells them, and the calls that it makes of Remit.
+
+
+class ExecutionStarted(Struct, frozen=True, tag=True):
+    """Step Functions has the execution that moves the workflow."""
+
+    execution: str
+
+
+class HistoryRead(Struct, frozen=True, tag=True):
+    """The history of the execution was read up to event `last`; `reading` is what is needed to read on."""
+
+    last: int
+    reading: Payload
+
+
+class TaskCalled(Struct, frozen=True, tag=True, omit_defaults=True):
+    """Step Functions called for a Task, which is step `step` of the run; the same step again for a call that was repeated."""
+
+    call: str
+    step: str
+    state: str
+    entered_ts: int
+    input: Payload
+    retry: int = 0
+    token: str = ""
+
+
+class TaskReplied(Struct, frozen=True, tag=True, omit_defaults=True):
+    """Step Functions was told how the call ended, with an error or without. `lost`: it did not wait for that any more."""
+
+    call: str
+    error: str = ""
+    lost: bool = False
 
 
 Data = (
@@ -384,6 +428,10 @@ Data = (
     | StateRetried
     | StateExited
     | StateFailed
+    | ExecutionStarted
+    | HistoryRead
+    | TaskCalled
+    | TaskReplied
 )
 
 

@@ -13,7 +13,7 @@ from remit.core.errors import InputError
 from remit.core.naming import check_id
 from remit.core.validation import ValidationRun
 
-ChannelName = Literal["email", "slack", "webhook"]
+ChannelName = Literal["email", "slack", "webhook", "sns"]
 Occasion = Literal["failure", "error", "recovery"]
 Delivery = Literal["pending", "sending", "sent", "failed", "unknown"]
 """`unknown`: the connection broke when the message may already have been accepted."""
@@ -27,14 +27,15 @@ GRACE_MS = 15 * 60_000
 SECRET = re.compile(r"\$\{secret:([A-Za-z][A-Za-z0-9_]*)\}")
 _ADDRESS = re.compile(r"[^@\s,;<>()\"]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,253}\Z")
 _URL = re.compile(r"https?://[^\s/@?#]+(?:[/?][^\s]*)?\Z")
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?\Z")
 _FACTS = re.compile(r".*_(?:count|pct|percent|hash|nulls|hours)\Z|column\Z")
 
 
 class NotifierConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Who is told, by which channel, about which tables and rules; without any, about all.
 
-    `target` is a list of addresses (email) or a URL, and may name secrets as `${secret:NAME}`; Slack's webhook URL is
-    one. While a rule goes on failing it is told again after `mute_for_s` seconds at the earliest, 0: at every run.
+    `target` is a list of addresses (email), the ARN of a topic (sns) or a URL, and may name secrets as `${secret:NAME}`;
+    Slack's webhook URL is one. While a rule goes on failing it is told again after `mute_for_s` seconds at the earliest, 0: at every run.
     `signing_key` names the secret that a webhook's messages are signed with.
     """
 
@@ -256,6 +257,9 @@ def _target(config: NotifierConfig) -> str:
         return f"`{wrong[0][:100]}` is no e-mail address" if wrong else ""
     if config.channel == "slack" and not SECRET.fullmatch(config.target):
         return "a Slack webhook URL is a secret: set REMIT_SECRET_SLACK_URL and write `${secret:slack_url}` as target"
+    if config.channel == "sns":
+        known = SECRET.fullmatch(config.target) or _TOPIC.match(config.target)
+        return "" if known else f"`{config.target[:100]}` is no ARN of an SNS topic"
     if not SECRET.match(config.target) and not _URL.match(bare):
         return f"`{config.target[:100]}` is no http or https URL without a password"
     return ""

@@ -66,6 +66,7 @@ def view_of(run: Run) -> RunView:
         definitions=run.start.definitions,
         states=tuple(_state(v) for v in run.workflow.visits.values()) if run.workflow is not None else (),
         forked_from=run.start.forked_from,
+        execution=run.start.execution,
     )
 
 

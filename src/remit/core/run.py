@@ -407,7 +407,7 @@ def _parked(run: Run, e: ev.RunParked, ts: int) -> None:
 
 
 def _finished(run: Run, e: ev.RunFinished, ts: int) -> None:
-    run.usage = replace(run.usage, wall_s=(ts - run.created_ts) / 1000)
+    run.usage = replace(run.usage, wall_s=max(0, ts - run.created_ts) / 1000)
     run.finished = Finished(e.status, load(e.payload, run.contents), e.problem, ts)
     for approval in [a for a in run.approvals.values() if a.open]:
         run.approvals[approval.approval_id] = replace(approval, status="cancelled")

@@ -94,6 +94,7 @@ TOKENS = "remit_tokens_total"
 COST = "remit_cost_usd_total"
 POLICY_DECISIONS = "remit_policy_decisions_total"
 APPROVALS_PENDING = "remit_approvals_pending"
+APPROVALS_WAITING = "remit_approvals_waiting"
 APPROVALS = "remit_approvals_total"
 APPROVAL_WAIT = "remit_approval_wait_seconds"
 IN_DOUBT = "remit_effects_in_doubt_total"
@@ -152,6 +153,13 @@ METRICS: tuple[Metric, ...] = (
         "Approvals asked for by this process and not settled yet.",
         (),
         "remit.approvals.pending",
+    ),
+    Metric(
+        APPROVALS_WAITING,
+        "gauge",
+        "Approvals of all tenants that wait now, as the tick of a deployment on AWS counts them.",
+        (),
+        "remit.approvals.waiting",
     ),
     Metric(APPROVALS, "counter", "Approvals settled.", ("decision",), "remit.approvals"),
     Metric(

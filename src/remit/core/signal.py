@@ -65,10 +65,25 @@ class TaskAlive(Struct, frozen=True, tag=True):
     attempt: int
 
 
+class TaskAsked(Struct, frozen=True, tag=True, omit_defaults=True):
+    """Step Functions calls for a Task of the run's workflow.
+
+    `call` names this very call, `entered_ts` is when its state was entered, `retry` how often it has been called before.
+    Without a `token` whoever asked waits for the answer itself.
+    """
+
+    call: str
+    state: str
+    entered_ts: int
+    retry: int = 0
+    token: str = ""
+    input: Any = None
+
+
 class Nudged(Struct, frozen=True, tag=True):
     """Somebody asked the run to look again; it changes nothing by itself."""
 
     by: str
 
 
-SignalBody = VoteCast | AnswerGiven | CancelAsked | ChildDone | TaskAnswered | TaskAlive | Nudged
+SignalBody = VoteCast | AnswerGiven | CancelAsked | ChildDone | TaskAnswered | TaskAlive | TaskAsked | Nudged

@@ -74,6 +74,7 @@ class RunView(Struct, frozen=True):
     definitions: tuple[DefinitionUsed, ...] = ()
     states: tuple[StateView, ...] = ()
     forked_from: str = ""
+    execution: str = ""
 
 
 class EventView(Struct, frozen=True):

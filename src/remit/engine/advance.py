@@ -30,16 +30,20 @@ from remit.engine.gateway import Ask, Gateway, Interrupted, Parked
 from remit.engine.hearing import hear
 from remit.engine.kit import Kit
 from remit.engine.loop import Ended, LlmLoop, act
+from remit.engine.parts import portions
 from remit.engine.records import approval_record
 from remit.engine.terms import Terms, terms_of
 from remit.engine.workflows import callbacks
 from remit.engine.workflows.interpreter import Interpreter
+from remit.engine.workflows.stepfunctions.driver import ExecutionDriver, stop_execution
+from remit.engine.workflows.stepfunctions.reach import EVERYTHING, Reach
 from remit.ports.store import Put, Signal, Write
 
 RESULTS_KEPT = 256
 
-Outcome = Literal["ended", "waiting", "busy", "lost"]
-"""What `advance` came to. `busy`: somebody else holds the run. `lost`: somebody took it over meanwhile."""
+Outcome = Literal["ended", "waiting", "ready", "busy", "lost"]
+"""What `advance` came to. `ready`: there was no time for more, and the run can go on at once. `busy`: somebody else holds
+the run. `lost`: somebody took it over meanwhile."""
 
 
 class Engine:
@@ -54,8 +58,11 @@ class Engine:
         """The result of a run that ended here lately, without reading its journal again."""
         return self._results.pop(run_id, None)
 
-    async def advance(self, run_id: str) -> Outcome:
-        """Advance one run as far as it goes. Raises StoreError when the store fails; the run is then safe to advance again."""
+    async def advance(self, run_id: str, reach: Reach = EVERYTHING) -> Outcome:
+        """Advance one run as far as it goes. Raises StoreError when the store fails; the run is then safe to advance again.
+
+        `reach` bounds what is done here: nothing is begun after its time, and less for a workflow that Step Functions moves.
+        """
         hold = await self._take(run_id)
         if hold is None:
             return "busy"
@@ -63,7 +70,7 @@ class Engine:
         outcome: Outcome | None = None
         began = self.kit.clock.monotonic()
         try:
-            outcome = await self._held(hold)
+            outcome = await self._held(hold, reach)
         except FencedError:
             telling.fenced(self.kit.telemetry)
             outcome = "lost"
@@ -79,7 +86,7 @@ class Engine:
         lease = await kit.store.lease(run_id, kit.worker_id, ttl_ms=int(kit.lease_ttl_s * 1000))
         return None if lease is None else Hold(kit.store, kit.clock, lease, kit.lease_ttl_s, asked)
 
-    async def _held(self, hold: Hold) -> Outcome:
+    async def _held(self, hold: Hold, reach: Reach) -> Outcome:
         lease = hold.lease
         run, head = await loading.load(self.kit.store, lease.run_id)
         if run.finished is not None:
@@ -90,8 +97,9 @@ class Engine:
         )
         recorder.held_by(hold)
         rows, run.epoch = unwritten(run), lease.epoch
-        recorder.note(ev.RunClaimed(self.kit.worker_id, lease.epoch), writes=rows)
-        advance = Advance(self.kit, recorder, self._breakers, terms)
+        recorder.note(ev.RunClaimed(self.kit.worker_id, lease.epoch))
+        recorder.note_later(rows)
+        advance = Advance(self.kit, recorder, self._breakers, terms, reach)
         async with self._heartbeat(hold, advance):
             with telling.agent_span(self.kit.telemetry, run):
                 outcome = await advance.go()
@@ -121,7 +129,8 @@ class Engine:
                 )
         else:
             recorder = Recorder(store, self.kit.clock, run, head, self.kit.redactor("default"), None)
-            writes, run.epoch = [*unwritten(run), *writes], epoch
+            recorder.note_later(unwritten(run))
+            run.epoch = epoch
             recorder.note(ev.RunClaimed(self.kit.worker_id, epoch), writes=writes)
             # A run does not wait while signals do: they are heard now, and acted on when an operator resumes it.
             signals = await store.inbox(run_id)
@@ -149,22 +158,30 @@ class Engine:
                 head = await self.kit.store.head(lease.run_id)
                 if head is not None and head.inbox:
                     advance.noticed(await self.kit.store.inbox(lease.run_id))
-            if advance.overdue() is not None:
+            if advance.overdue() is not None or advance.out_of_time():
                 advance.interrupt()
 
 
 class Advance:
     """One hold of one run."""
 
-    def __init__(self, kit: Kit, recorder: Recorder, breakers: dict[str, Breaker], terms: Terms) -> None:
+    def __init__(
+        self,
+        kit: Kit,
+        recorder: Recorder,
+        breakers: dict[str, Breaker],
+        terms: Terms,
+        reach: Reach = EVERYTHING,
+    ) -> None:
         self.kit = kit
+        self._reach = reach
         self.recorder = recorder
         self.run: Run = recorder.run
         self._breakers = breakers
         self.terms = terms
         self.gateway = Gateway(kit, recorder, breakers, terms)
         self._acting: asyncio.Task[Finished | None] | None = None
-        self._interpreter: Interpreter | None = None
+        self._interpreter: Interpreter | ExecutionDriver | None = None
         self._aborted = False
         self._stopping = False
 
@@ -172,6 +189,9 @@ class Advance:
         """Until the run ends or must wait."""
         await self._drain()
         while True:
+            if self.out_of_time():
+                await self.recorder.flush()
+                return "ready"
             try:
                 stop = await self._stopped()
                 finished = stop if stop is not None else await self._interruptible()
@@ -207,6 +227,11 @@ class Advance:
             await self.gateway.shut()
 
     async def _work(self) -> Finished | None:
+        if self.run.workflow is not None and self.run.start.execution:
+            self._interpreter = ExecutionDriver(
+                self.kit, self.gateway, self.run.workflow, self.overdue, self._reach
+            )
+            return await self._interpreter.go()
         if self.run.workflow is not None:
             self._interpreter = Interpreter(self.kit, self.gateway, self.run.workflow, self.overdue)
             return await self._interpreter.go()
@@ -221,12 +246,17 @@ class Advance:
         try:
             while True:
                 await loop.step()
-                if self.recorder.inbox or self.overdue() is not None:
+                if self.recorder.inbox or self.overdue() is not None or self.out_of_time():
                     return None
         except Ended as ended:
             if ended.problem is not None:
                 return Finished("failure", None, ended.problem, self.kit.clock.now())
             return Finished("success", ended.payload, None, self.kit.clock.now())
+
+    def out_of_time(self) -> bool:
+        """Whether the process that advances the run will end soon."""
+        until = self._reach.until_ts
+        return until is not None and self.kit.clock.now() >= until
 
     def noticed(self, signals: list[Signal]) -> None:
         """Signals came while a call was in flight: a cancel request interrupts a model call (never a tool)."""
@@ -276,6 +306,7 @@ class Advance:
         if problem is None:
             return None
         self._stopping = True
+        await stop_execution(self.kit, self.run, problem)
         await self._stop_children(problem)
         await self._settle_in_flight()
         children = self.run.children
@@ -310,8 +341,8 @@ class Advance:
                 continue
             body = encode(CancelAsked(self.run.run_id, problem.message))
             writes.append(Signal(child.child_run, f"parent-stop:{self.run.run_id}", body))
-        if writes:
-            await self.kit.store.transact(writes)
+        for some in portions(writes):
+            await self.kit.store.transact(some)
 
     # waiting and ending
 
@@ -344,11 +375,9 @@ class Advance:
             await announcer.look(self.run.task.tenant_id)
         data = ev.RunFinished(finished.status, self.recorder.pack(payload), finished.problem)
         self.recorder.note(data)
-        writes: list[Write] = [
-            self._record(finished.status, finished.ts, ()),
-            *withdrawn,
-            *callbacks.left(self.run),
-        ]
+        # Of these there may be many, and nobody can do anything with one that goes before the end or stays until then.
+        self.recorder.note_later([*withdrawn, *callbacks.left(self.run)])
+        writes: list[Write] = [self._record(finished.status, finished.ts, ())]
         if announcer is not None:
             writes += announcer.finished(self.run, finished, payload)
         start = self.run.start

@@ -11,6 +11,7 @@ from remit.core import event as ev
 from remit.core.agent import AgentSpec
 from remit.core.codec import encode, genesis, link, plain
 from remit.core.records import AgentRun
+from remit.engine import remembering
 from remit.engine.kit import Kit
 from remit.ports.store import Entry, Put, Write
 
@@ -27,9 +28,12 @@ async def create(
     *,
     contents: dict[str, bytes] | None = None,
     writes: Sequence[Write] = (),
+    at: int | None = None,
 ) -> None:
-    """Create the run. Raises RunExistsError, ConditionError, StoreError; after any of them nothing was written."""
-    now = kit.clock.now()
+    """Create the run, as of `at` (now). Raises RunExistsError, ConditionError, StoreError; after any of them nothing was written."""
+    now = kit.clock.now() if at is None else at
+    known = dict(contents or {})
+    words = remembering.first_words(run_id, created, now, known)
     body = encode(ev.Event(0, now, 0, created))
     if kit.crash is not None:
         kit.crash("before:create")
@@ -39,9 +43,9 @@ async def create(
         root_run=created.root_run or run_id,
         agent=created.agent.name,
         entries=[Entry(0, body, link(genesis(run_id), body))],
-        contents=contents or {},
-        writes=[Put("agent_run", first_record(run_id, created, now)), *writes],
-        now=now,
+        contents=known,
+        writes=[Put("agent_run", first_record(run_id, created, now)), *words, *writes],
+        now=kit.clock.now(),  # to be due at once, also when the turn before was begun by a clock that is ahead
     )
     if kit.crash is not None:
         kit.crash("after:create")

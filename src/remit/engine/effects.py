@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from remit.core.codec import encode, link
@@ -18,7 +18,9 @@ from remit.core.payload import Payload, pack
 from remit.core.redaction import Redactor
 from remit.core.run import Run
 from remit.core.task import Problem
+from remit.engine import remembering
 from remit.engine.faults import Crashpoint
+from remit.engine.parts import Placed, parts
 from remit.ports.clock import Clock
 from remit.ports.store import Entry, Lease, Status, Store, Write
 
@@ -71,13 +73,14 @@ class Recorder:
         self._entries: list[Entry] = []
         self._names: list[str] = []
         self._contents: dict[str, bytes] = {}
-        self._writes: list[Write] = []
+        self._writes: list[Placed] = []
         self._later: list[Write] = []
         self._durable = False
         self._dead: Exception | None = None
         self._hold: Hold | None = None
         self._soon: asyncio.Handle | None = None
         self._kicked: asyncio.Task[None] | None = None
+        self._remembers = remembering.leaves_traces(run)
 
     @property
     def head(self) -> bytes:
@@ -112,9 +115,15 @@ class Recorder:
             self._head = link(self._head, body)
             self._entries.append(Entry(event.seq, body, self._head))
             self._names.append(type(item).__name__)
+            said = len(self.run.messages)
             self.run.apply(event)
-        self._writes.extend(writes)
+            if self._remembers:
+                self._place(remembering.traces(self.run, said, event, self._contents))
+        self._place(writes)
         self._durable = self._durable or durable
+
+    def _place(self, writes: Sequence[Write]) -> None:
+        self._writes.extend((len(self._entries), write) for write in writes)
 
     def note_later(self, writes: Sequence[Write]) -> None:
         """Writes that the journal implies (`execution.unwritten` makes them anew): they go with some later append."""
@@ -137,25 +146,41 @@ class Recorder:
                 raise self._dead
             if not self._entries and not consumed and status is None:
                 return
+            later: list[Write] = []
             if self._durable or status is not None or len(self._later) >= ROWS_KEPT:
-                self._writes, self._later = [*self._later, *self._writes], []
+                later, self._later = self._later, []
             entries, names, contents = self._entries, self._names, self._contents
             writes, durable, seq = self._writes, self._durable, self._stored
             self._entries, self._names, self._contents, self._writes, self._durable = [], [], {}, [], False
-            self._hit("before:append:", names)
-            try:
+            *some, last = parts(len(entries), writes, later)
+            start = 0
+            for part in some:
+                with self._appending(names[start : part.end]):
+                    await self._append(
+                        entries[start : part.end], contents, part.writes, (), None, None, durable, seq
+                    )
+                seq = entries[part.end - 1].seq if part.end > start else seq
+                start, contents = part.end, {}
+            with self._appending(names[start:]):
                 self.inbox = await self._append(
-                    entries, contents, writes, consumed, status, wake_ts, durable, seq
+                    entries[start:], contents, last.writes, consumed, status, wake_ts, durable, seq
                 )
-            except Exception as error:
-                self._dead = error
-                raise
-            except BaseException:
-                # Cancelled in the middle: the append may yet land, so only a fresh look at the journal can go on.
-                self._dead = FencedError(f"an append to run `{self.run.run_id}` was interrupted")
-                raise
             self._stored = entries[-1].seq if entries else seq
-            self._hit("after:append:", names)
+
+    @contextlib.contextmanager
+    def _appending(self, names: list[str]) -> Iterator[None]:
+        """Around an append: whatever goes wrong with it ends the recorder."""
+        self._hit("before:append:", names)
+        try:
+            yield
+        except Exception as error:
+            self._dead = error
+            raise
+        except BaseException:
+            # Cancelled in the middle: the append may yet land, so only a fresh look at the journal can go on.
+            self._dead = FencedError(f"an append to run `{self.run.run_id}` was interrupted")
+            raise
+        self._hit("after:append:", names)
 
     def flush_soon(self) -> None:
         """Flush when the event loop next turns, or with whatever is flushed before then."""

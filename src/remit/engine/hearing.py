@@ -14,8 +14,10 @@ from remit.core.signal import (
     SignalBody,
     TaskAlive,
     TaskAnswered,
+    TaskAsked,
     VoteCast,
 )
+from remit.core.states.remote import Remote
 from remit.engine import telling
 from remit.engine.effects import Recorder
 from remit.engine.kit import Kit
@@ -52,12 +54,29 @@ def _heard(recorder: Recorder, signal: Any) -> list[ev.Data]:
         return [ev.TaskSettled(signal.visit, attempt, output, error, cause, signal.labels)]
     if isinstance(signal, TaskAlive) and _expected(run, signal) is not None:
         return [ev.TaskBeat(signal.visit, signal.attempt)]
+    if isinstance(signal, TaskAsked) and run.workflow is not None:
+        return _asked(recorder, run.workflow.remote, signal)
     return []
+
+
+def _asked(recorder: Recorder, remote: Remote, signal: TaskAsked) -> list[ev.Data]:
+    """A call of Step Functions, and which step of the run it is."""
+    if signal.call in remote.calls:
+        return []
+    given = recorder.clean(signal.input)
+    step = remote.step_for(signal.state, signal.entered_ts, signal.retry, given)
+    packed = recorder.pack(given)
+    return [
+        ev.TaskCalled(signal.call, step, signal.state, signal.entered_ts, packed, signal.retry, signal.token)
+    ]
 
 
 def _expected(run: Run, signal: TaskAnswered | TaskAlive) -> int | None:
     """The attempt that a signal answers, if the workflow still waits for that answer."""
     visit = run.workflow.visits.get(signal.visit) if run.workflow is not None else None
+    if run.workflow is not None and visit is None:
+        waits = (c for c in run.workflow.remote.open() if c.step == signal.visit and c.settled is None)
+        return next((call.retry for call in waits), None)
     if visit is None or visit.status != "scheduled" or visit.settled is not None:
         return None
     return visit.attempt if signal.attempt in (-1, visit.attempt) else None

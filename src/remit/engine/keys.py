@@ -23,6 +23,8 @@ from remit.ports.clock import Clock
 from remit.ports.store import ABSENT, Collection, Index, Put, Records
 
 COLLECTION = "api_key"
+API_KEY = "api_key"
+"""How an actor came who showed a key (`Actor.via`)."""
 
 COLLECTIONS = (Collection(COLLECTION, ("key_id",), (Index("by_tenant", ("tenant_id", "created_ts")),)),)
 
@@ -117,7 +119,7 @@ class Keys:
                 code="E310",
                 help="send a current key as `Authorization: Bearer ...`; make one with `remit keys create`",
             )
-        return Identity(key.tenant_id, Actor(key.actor_id, key.roles, "api_key"))
+        return Identity(key.tenant_id, Actor(key.actor_id, key.roles, API_KEY))
 
     async def revoke(self, key_id: str) -> None:
         """End a key at once. Revoking twice is harmless. Raises NotFoundError for an unknown key."""

@@ -14,6 +14,7 @@ from remit.engine.registry import Registry
 from remit.ports.agents import Catalogue
 from remit.ports.blobs import Blobs
 from remit.ports.clock import Clock
+from remit.ports.machines import Machines
 from remit.ports.model import Delta
 from remit.ports.platform import Platform
 from remit.ports.policy import Policy
@@ -46,3 +47,4 @@ class Kit:
     platform: Callable[[Task], Platform] | None = None
     on_delta: Callable[[str, Delta], None] = field(default=_nobody)
     announcer: Announcer | None = None
+    machines: Machines | None = None

@@ -344,10 +344,10 @@ class ModelAccess:
         usage = reply.usage
         if leg.price is not FREE and not usage.cost_usd:
             usage = _priced(usage, leg.price)
-            reply = ModelReply(reply.message, reply.stop_reason, usage, reply.model)
+            reply = ModelReply(reply.message, reply.stop_reason, usage, reply.model, reply.notes)
         total = usage if trail.spent is None else trail.spent.plus(usage)
         latency_ms = (self._clock.monotonic() - trail.started) * 1000
-        incidents = trail.incidents + leg.unpriced if leg.unpriced else trail.incidents
+        incidents = trail.incidents + leg.unpriced + reply.notes
         return Answer(reply, total, leg.name, leg.route.model, trail.tries, incidents, latency_ms)
 
     def _leg(self, name: str) -> _Leg:

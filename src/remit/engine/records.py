@@ -8,7 +8,12 @@ from typing import Any
 from remit.core.approval import Approval
 from remit.core.codec import encode, plain
 from remit.core.records import ApprovalEvent
-from remit.ports.store import Collection, Index, Put
+from remit.ports.store import Collection, Index, Put, Records
+
+WAITING, YES = "waiting", "yes"
+"""A field that only approvals have that nobody has settled: by it those of all tenants are found."""
+
+MOST_COUNTED = 1000
 
 COLLECTIONS = (
     Collection(
@@ -29,6 +34,7 @@ COLLECTIONS = (
             Index("by_status", ("tenant_id", "status", "requested_ts")),
             Index("by_tenant", ("tenant_id", "requested_ts")),
             Index("by_run", ("run_id", "requested_ts")),
+            Index("by_waiting", (WAITING, "requested_ts")),
         ),
     ),
     Collection("tool_call", ("call_id",), (Index("by_run", ("run_id", "started_ts")),)),
@@ -53,7 +59,14 @@ def approval_record(approval: Approval, expect: Any) -> Put:
         requested_ts=approval.requested_ts,
         approval=encode(approval).decode(),
     )
-    return Put("approval_event", plain(row), expect)
+    item = plain(row)
+    return Put("approval_event", {**item, WAITING: YES} if approval.open else item, expect)
+
+
+async def count_waiting(store: Records) -> int:
+    """How many approvals of all tenants wait; at most `MOST_COUNTED` are counted. Raises StoreError."""
+    page = await store.query("approval_event", "by_waiting", (YES,), limit=MOST_COUNTED)
+    return len(page.items)
 
 
 def approval_id(run_id: str, step: str, digest: str, policy_version: str, reason: str, count: int) -> str:

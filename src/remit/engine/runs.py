@@ -24,7 +24,6 @@ from remit.core.errors import (
     RemitError,
     RunExistsError,
 )
-from remit.core.message import Message
 from remit.core.payload import NOTHING, Payload, load, pack
 from remit.core.policy import PolicyRequest, Principal
 from remit.core.provenance import Labels, merge
@@ -34,17 +33,19 @@ from remit.core.signal import CancelAsked, Nudged
 from remit.core.task import Actor, Result, Task
 from remit.core.view import EventView, RunView
 from remit.engine import creation, envelopes, loading, resolving
+from remit.engine.conversations import Conversations
 from remit.engine.kit import Kit
 from remit.engine.profiles import InForce, in_force
 from remit.engine.registry import Registry
 from remit.engine.resolving import Resolved
 from remit.engine.schemas import check_schema
 from remit.engine.workflows import catalog
+from remit.engine.workflows.names import INLINE
+from remit.engine.workflows.stepfunctions.placing import execution_for
 from remit.ports.model import Delta
 from remit.ports.policy import Policy
 from remit.ports.store import Entry, Page, Signal, Write, tail
 
-HISTORY_MESSAGES = 40
 Events = list[EventView]
 Entries = list[Entry]
 Writes = list[Write]
@@ -54,16 +55,20 @@ Approvals = list[Approval]
 class Runs:
     """The runs of all tenants; every question names its tenant."""
 
-    def __init__(self, kit: Kit, deltas: Deltas) -> None:
+    def __init__(self, kit: Kit, deltas: Deltas, conversations: Conversations) -> None:
         self._kit = kit
         self._deltas = deltas
+        self._conversations = conversations
 
-    async def submit(self, task: Task, document: Any = None, *, labels: Labels = Labels()) -> str:
+    async def submit(
+        self, task: Task, document: Any = None, *, labels: Labels = Labels(), execution: str = ""
+    ) -> str:
         """Accept a task and return its run's id; the same task again returns the same run.
 
         `labels` are those of what the task was made from, besides its session. A task that brings a States Language
         `document` with it is a run of `workflow:inline`, whatever agent it names: that is what policy is asked about.
-        Raises InputError E632 for one that could not run.
+        Raises InputError E632 for one that could not run. `execution`: the ARN of an execution of Step Functions that has begun
+        by itself, and that the run is to go along with.
 
         Raises NotFoundError (agent), DeniedError (policy, a disabled agent), ConflictError E404 (another task under this id), BudgetError.
         """
@@ -75,7 +80,7 @@ class Runs:
         key = task.session_id or run_id
         try:
             if document is not None:
-                task = replace(task, agent=catalog.INLINE)
+                task = replace(task, agent=INLINE)
                 agent = await catalog.inline(self._kit, task.tenant_id, document, key)
             else:
                 agent = await resolving.resolve(
@@ -83,15 +88,14 @@ class Runs:
                 )
         except (NotFoundError, DeniedError) as error:
             return await self._begun(run_id, task, error, document)
-        return await self._start(run_id, task, agent, labels)
+        return await self._start(run_id, task, agent, labels, execution)
 
-    async def _start(self, run_id: str, task: Task, agent: Resolved, labels: Labels) -> str:
+    async def _start(self, run_id: str, task: Task, agent: Resolved, labels: Labels, execution: str) -> str:
         policy = await may_start(self._kit.registry, self._kit.policy, task, run_id)
         task = self._clean(_checked(task), policy.key)
         budget = tighten(policy.profile.budget, task.constraints.budget)
         contents: dict[str, bytes] = {}
         envelope, writes = await self._reserve(run_id, task, budget)
-        history, read = await self._history(task, contents)
         workflow = NOTHING if agent.document is None else pack(agent.document, contents)
         created = ev.RunCreated(
             task=task,
@@ -101,14 +105,14 @@ class Runs:
             profile_digest=policy.profile.digest,
             budget=budget,
             root_run=run_id,
-            labels=merge(read, labels),
-            history=history,
+            labels=labels,
             envelope=envelope,
             workflow=workflow,
+            execution=execution or await execution_for(self._kit, agent.spec.name, agent.document, run_id),
             definitions=agent.used if policy.used is None else (*agent.used, policy.used),
         )
         try:
-            await creation.create(self._kit, run_id, created, contents=contents, writes=writes)
+            await self._create(run_id, created, contents, writes)
         except RunExistsError:
             await self._same(run_id, task, agent.document)
         except ConditionError as error:
@@ -118,6 +122,26 @@ class Runs:
                 help="lower `max_cost_usd` of the task, or wait until other runs end",
             ) from error
         return run_id
+
+    async def _create(
+        self, run_id: str, created: ev.RunCreated, contents: dict[str, bytes], writes: Writes
+    ) -> None:
+        """Create the run as the next turn of its conversation, if it has a session."""
+        task = created.task
+        while True:
+            turn = await self._conversations.turn(task)
+            known = dict(contents)
+            history = pack(plain(list(turn.history)), known) if turn.history else NOTHING
+            begun = replace(created, history=history, labels=merge(created.labels, turn.labels))
+            try:
+                await creation.create(
+                    self._kit, run_id, begun, contents=known, writes=[*turn.writes, *writes], at=turn.at
+                )
+            except ConditionError:
+                if not await self._conversations.moved(task, turn):
+                    raise
+            else:
+                return
 
     def _clean(self, task: Task, profile: str) -> Task:
         redactor = self._kit.redactor(profile)
@@ -149,9 +173,7 @@ class Runs:
 
     async def _same(self, run_id: str, task: Task, document: Any = None) -> None:
         run, _ = await loading.load(self._kit.store, run_id)
-        brought = (
-            run.workflow.document if run.workflow is not None and task.agent == catalog.INLINE else document
-        )
+        brought = run.workflow.document if run.workflow is not None and task.agent == INLINE else document
         if (run.task.agent, run.task.objective, run.task.input, brought) != (
             task.agent,
             task.objective,
@@ -163,31 +185,6 @@ class Runs:
                 code="E404",
                 help="use a fresh task id",
             )
-
-    async def _history(self, task: Task, contents: dict[str, bytes]) -> tuple[Payload, Labels]:
-        """The last messages of the session's newest run, and its labels: what it read is in the prompt again."""
-        if not task.session_id:
-            return NOTHING, Labels()
-        page = await self._kit.store.query(
-            "agent_run", "by_session", (task.tenant_id, task.session_id), descending=True, limit=5
-        )
-        for item in page.items:
-            if item["status"] in ("success", "failure") and not item["parent_run"]:
-                run, _ = await loading.load(self._kit.store, item["run_id"])
-                return pack(plain(self._conversation(run)), contents), run.labels
-        return NOTHING, Labels()
-
-    def _conversation(self, run: Run) -> list[Message]:
-        messages = run.messages[-HISTORY_MESSAGES:]
-        while messages and (
-            messages[0].role != "user" or any(not hasattr(b, "text") for b in messages[0].blocks)
-        ):
-            messages = messages[1:]
-        if messages and messages[-1].role == "user":
-            messages = messages[:-1]
-        while messages and messages[-1].tool_uses:
-            messages = messages[:-2]
-        return messages
 
     # looking
 

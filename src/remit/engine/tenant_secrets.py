@@ -7,6 +7,8 @@ from remit.core.naming import LOCAL
 from remit.ports.secrets import Secrets
 
 MARK = "__"
+DEPLOYMENT = "deployment"
+"""Whose secrets Remit itself needs: no tenant has this name."""
 
 
 class TenantSecrets:
@@ -21,11 +23,13 @@ class TenantSecrets:
 
     def get(self, name: str) -> str:
         """The value. Raises ConfigError when this tenant has no such secret."""
-        if MARK in name or MARK in self._tenant_id or self._tenant_id != self._tenant_id.lower():
+        tenant = self._tenant_id
+        blurred = tenant.endswith("_") or (tenant != LOCAL and name.startswith("_"))
+        if MARK in name or MARK in tenant or blurred or tenant != tenant.lower() or tenant == DEPLOYMENT:
             raise ConfigError(
                 f"tenant `{self._tenant_id}` cannot have a secret `{name}`",
                 code="E250",
-                help=f"secrets are found by lower-case tenants, and `{MARK}` stands between tenant and name only",
+                help=f"secrets are found by lower-case tenants, and `{MARK}` stands between tenant and name only, with no `_` beside it",
             )
         return self._secrets.get(name if self._tenant_id == LOCAL else f"{self._tenant_id}{MARK}{name}")
 

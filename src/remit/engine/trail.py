@@ -18,7 +18,12 @@ from remit.ports.store import ABSENT, Collection, Index, Put, Records
 
 CHANGES = "record_change"
 
-COLLECTION = Collection(CHANGES, ("subject", "revision"), (Index("by_tenant", ("tenant_id", "changed_ts")),))
+COLLECTION = Collection(
+    CHANGES,
+    ("subject", "revision"),
+    (Index("by_tenant", ("tenant_id", "changed_ts")),),
+    numbers=("revision",),
+)
 
 Act = Literal["create", "edit", "remove"]
 Content = dict[str, Any] | None

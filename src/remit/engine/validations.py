@@ -30,6 +30,7 @@ COLLECTION = Collection(
         Index("by_tenant", ("tenant_id", "status")),
         Index("by_schedule", ("due", "config_id")),
     ),
+    numbers=("version",),
 )
 """An item has `due` only while its version is active, enabled and has a schedule of its own."""
 

@@ -19,7 +19,7 @@ COLLECTIONS = (
         ("definition_id",),
         (Index("by_kind", ("scope", "name")), Index("by_tenant", ("tenant_id", "definition_id"))),
     ),
-    Collection(VERSIONS, ("definition_id", "version")),
+    Collection(VERSIONS, ("definition_id", "version"), numbers=("version",)),
     Collection(
         CHANGES,
         ("definition_id", "revision"),
@@ -27,6 +27,7 @@ COLLECTIONS = (
             Index("by_time", ("definition_id", "changed_ts")),
             Index("by_tenant", ("tenant_id", "changed_ts")),
         ),
+        numbers=("revision",),
     ),
 )
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import NamedTuple
 
+from remit.adapters.aws.session import Session
+from remit.adapters.bus.sqs import SqsQueue
 from remit.adapters.clock.system import SystemClock
 from remit.bootstrap.adapters import open_store
 from remit.core.cloudevent import CloudEvent
 from remit.core.rule import Redelivery
 from remit.engine.bus.local import LocalBus
+from remit.engine.bus.portions import MOST_WRITES
+from remit.engine.bus.queued import QueuedBus
 from remit.engine.bus.records import COLLECTIONS, EVENT, LANES, PARKED, QUEUE, READY, partition_of
 from remit.ports.bus import Delivery, Subscription
 from remit.ports.store import Store
@@ -35,7 +40,10 @@ SUBSCRIPTION = Subscription(
 
 def opened(url: str) -> Store:
     """The store at a URL."""
-    return open_store(Settings(home=Path("/nonexistent"), store=url), SystemClock())
+    settings = Settings(
+        home=Path("/nonexistent"), store=url, aws_endpoint=os.environ.get("AWS_ENDPOINT_URL", "")
+    )
+    return open_store(settings, SystemClock())
 
 
 def event(name: str, share: int, number: int) -> CloudEvent:
@@ -50,17 +58,43 @@ def event(name: str, share: int, number: int) -> CloudEvent:
     )
 
 
-def work(url: str, ledger: str, name: str, share: int, count: int, claim_s: float) -> None:
+class Place(NamedTuple):
+    """Where the bus is: its store, how AWS is reached, and the deployment whose queue says whose turn it is, if there is one."""
+
+    store_url: str
+    environment: dict[str, str]
+    deployment: str = ""
+
+
+def work(place: Place, ledger: str, name: str, share: int, count: int, claim_s: float) -> None:
     """Publish the share again from its start (what is there already is there), and deliver, until killed."""
-    asyncio.run(_work(url, ledger, name, share, count, claim_s))
+    os.environ.update(place.environment)
+    asyncio.run(_work(place, ledger, name, share, count, claim_s))
 
 
-async def _work(url: str, ledger: str, name: str, share: int, count: int, claim_s: float) -> None:
-    store, clock = opened(url), SystemClock()
+def _bus(store: Store, clock: SystemClock, owner: str, claim_s: float, place: Place) -> LocalBus:
+    most = 90 if place.store_url.startswith("dynamodb:") else MOST_WRITES
+    if not place.deployment:
+        return LocalBus(store, clock, owner=owner, claim_s=claim_s, most_writes=most)
+    session = Session(region="us-east-1", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+    queue = SqsQueue(session, f"{place.deployment}-deliveries.fifo", clock)
+    return QueuedBus(
+        store,
+        clock,
+        queue,
+        owner=owner,
+        deployment=place.deployment,
+        claim_s=claim_s,
+        most_writes=most,
+    )
+
+
+async def _work(place: Place, ledger: str, name: str, share: int, count: int, claim_s: float) -> None:
+    store, clock = opened(place.store_url), SystemClock()
     await store.open()
     await store.declare(COLLECTIONS)
     book = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    bus = LocalBus(store, clock, owner=f"{name}-{share}-{os.getpid()}", claim_s=claim_s)
+    bus = _bus(store, clock, f"{name}-{share}-{os.getpid()}", claim_s, place)
 
     async def handle(delivery: Delivery) -> None:
         data = delivery.event.data

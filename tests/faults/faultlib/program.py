@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.common.bank_client import _json, charge, entries
 from benchmarks.common.killable import FAILED, FINISHED, IN_DOUBT, Job, reference, serve
 
-import remit.adapters.store.sqlite  # noqa: F401  (before the fork, so that no attempt imports it)
+import remit.adapters.store.sqlite
 from faultlib.workflows import TOOLS, workflows
 from remit import Agent, Pack, bootstrap, open_app, tool
 from remit.adapters.model.scripted import ScriptedModel
@@ -40,6 +40,11 @@ from remit.engine.models import Route
 from remit.ports.model import ModelRequest
 from remit.sdk import Found, FunctionTool, RunContext, ToolContext, agent
 from remit.settings import Settings
+
+if "AWS_ENDPOINT_URL" in os.environ:
+    import boto3  # noqa: F401  (likewise)
+
+    import remit.adapters.store.dynamodb  # noqa: F401
 
 TENANT = "acme"
 APPROVER = Actor("pat", ("approver",))

@@ -33,10 +33,16 @@ async def send_webhook(notification_id: str, context: ToolContext) -> dict[str, 
     return await _send(notification_id, context)
 
 
+@tool(risk="L1", timeout_s=60)
+async def send_sns(notification_id: str, context: ToolContext) -> dict[str, Any]:
+    """Publish a planned notification to a topic of Amazon SNS. A topic cannot be asked what it got: in doubt, a person decides."""
+    return await _send(notification_id, context)
+
+
 async def _send(notification_id: str, context: ToolContext) -> dict[str, Any]:
     with control(context) as platform:
         return await platform.send_notification(notification_id)
 
 
-CHANNELS = {"email": send_mail, "slack": send_slack, "webhook": send_webhook}
+CHANNELS = {"email": send_mail, "slack": send_slack, "webhook": send_webhook, "sns": send_sns}
 """The tool of each channel."""

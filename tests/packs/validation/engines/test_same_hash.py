@@ -58,6 +58,8 @@ CASES: dict[str, tuple[str, list[Any]]] = {
     ),
     "uuid": ("uuid", [UUID(int=0), UUID("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"), None]),
     "binary": ("binary", [b"", b"\x00\xff", None, b"abc"]),
+    "binary that looks like numbers": ("binary", [b"\x1e\x60", b"\x30", None]),
+    "text that looks like numbers": ("string", ["1e60", "30", None]),
     "nothing": ("string", []),
     "only nulls": ("integer", [None, None]),
 }

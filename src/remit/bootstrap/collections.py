@@ -1,0 +1,21 @@
+"""Every collection of records, by which any store makes its tables."""
+
+from __future__ import annotations
+
+from remit.adapters.services.items import service as service_items
+from remit.engine import controlplane, envelopes, keys, records, remembering, versions
+from remit.engine.bus import records as bus_records
+from remit.engine.workflows import callbacks
+from remit.ports.store import Collection
+
+COLLECTIONS: tuple[Collection, ...] = (
+    *records.COLLECTIONS,
+    envelopes.COLLECTION,
+    callbacks.COLLECTION,
+    *keys.COLLECTIONS,
+    *versions.COLLECTIONS,
+    *controlplane.COLLECTIONS,
+    *remembering.COLLECTIONS,
+    *bus_records.COLLECTIONS,
+    *service_items.COLLECTIONS,
+)
