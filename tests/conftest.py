@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from remit.bootstrap.adapters import shared_session
+
+
+@pytest.fixture(autouse=True)
+def _own_credentials() -> None:
+    """A process has one AWS session; tests of one process have accounts of their own."""
+    shared_session.cache_clear()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(

@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from remit.core.errors import ConfigError, DeniedError, RemitError, StoreError
 
-EMULATOR_ACCOUNT = "000000000000"
 EMULATOR_REGION = "us-east-1"
 _DENIED = re.compile(
     r"User: (?P<who>\S+) is not authorized to perform: (?P<action>\S+)(?: on resource: (?P<resource>\S+))?"
@@ -79,6 +78,14 @@ class Account:
                 service, endpoint_url=self.place.endpoint or None, config=config
             )
         return self._made[service]
+
+    def adapters(self, service: str, *, attempts: int = 3, read_s: float = 20.0) -> Any:
+        """A client as Remit's own adapters ask for it, which say themselves how often a request is sent."""
+        from botocore.config import Config
+
+        retries = {"mode": "standard", "total_max_attempts": attempts}
+        config = Config(connect_timeout=5, read_timeout=read_s, retries=retries, max_pool_connections=64)
+        return self._session.client(service, endpoint_url=self.place.endpoint or None, config=config)
 
     @cached_property
     def id(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from msgspec import Struct, field
 
 from remit.core.codec import convert
 from remit.core.errors import ConfigError, InputError
+from remit.core.states.arns import plain_name
 
 ENVIRONMENTS = ("dev", "stage", "prod")
 DEFAULT = "default"
@@ -202,7 +203,7 @@ class DeployConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_config(path: Path, environment: str = "") -> DeployConfig:
-    """The configuration in `[deploy]` of a TOML file, or of a JSON file that is one. Raises ConfigError E850, E851, E852."""
+    """The configuration in `[deploy]` of a TOML file, or of a JSON file that is one. Raises ConfigError E850, E851, E852, E857."""
     try:
         text = path.read_text()
         given = json.loads(text) if path.suffix == ".json" else tomllib.loads(text).get("deploy", {})
@@ -214,7 +215,7 @@ def read_config(path: Path, environment: str = "") -> DeployConfig:
 
 
 def config_of(given: Mapping[str, Any], environment: str = "") -> DeployConfig:
-    """The configuration of an environment, checked. Raises ConfigError E850, E851, E852."""
+    """The configuration of an environment, checked. Raises ConfigError E850, E851, E852, E857."""
     plain = {key: value for key, value in given.items() if key != "environments"}
     chosen = environment or plain.get("environment", "dev")
     different = given.get("environments", {}).get(chosen, {})
@@ -230,7 +231,7 @@ def config_of(given: Mapping[str, Any], environment: str = "") -> DeployConfig:
 
 
 def checked(config: DeployConfig) -> DeployConfig:
-    """The configuration itself. Raises ConfigError E851 for a name that AWS would refuse, E852 for what does not go together."""
+    """The configuration itself. Raises ConfigError E851 for a name that AWS would refuse, E852 for what does not go together, E857 for agents that do not stay apart."""
     if not _NAME.match(config.deployment) or len(config.deployment) > LONGEST_NAME:
         raise ConfigError(
             f"`{config.deployment}` cannot name a deployment",
@@ -257,6 +258,7 @@ def checked(config: DeployConfig) -> DeployConfig:
                 code="E851",
                 help=f"at most {longest} characters, or a shorter `project`",
             )
+    _check_apart((*config.agents, *config.workflows))
     if config.auth.kind == "jwt" and not (config.auth.issuer and config.auth.audience):
         raise ConfigError(
             "`auth` is `jwt` and says no `issuer` and `audience`", code="E852", help="give both"
@@ -274,6 +276,20 @@ def checked(config: DeployConfig) -> DeployConfig:
             help=f"name one of {', '.join(sorted(config.agents))}",
         )
     return config
+
+
+def _check_apart(agents: Iterable[str]) -> None:
+    """Raise ConfigError E857 where two agents or workflows would share a function, a queue and so a role."""
+    owners: dict[str, str] = {}
+    names = dict.fromkeys(agents)
+    for queue, name in [(plain_name(n), n) for n in names] + [(f"{plain_name(n)}-dead", n) for n in names]:
+        other = owners.setdefault(queue, name)
+        if other != name:
+            raise ConfigError(
+                f"agents `{other}` and `{name}` would share `{queue}` in AWS, and what each of them may do",
+                code="E857",
+                help="rename one: in AWS all but letters, digits, `-` and `_` becomes `-`, and `-dead` ends dead-letter queues",
+            )
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from remit.core.errors import ConfigError, StoreError
-from remit_deploy import environments, releases
+from remit_deploy import environments, indexing, releases
 from remit_deploy.assets import AssetsBucket
 from remit_deploy.aws import Account, Place, refused
 from remit_deploy.config import DeployConfig
@@ -59,13 +59,19 @@ class DeployError(StoreError):
         self.failures = failures
 
 
-class Deployment:
-    """One environment of a project at one place. `work` is where what is built lies."""
+Synthesise = Callable[[DeployConfig, Path, Mapping[str, str]], Assembly]
 
-    def __init__(self, config: DeployConfig, place: Place, work: Path) -> None:
+
+class Deployment:
+    """One environment of a project at one place. `work` is where what is built lies, `synthesise` makes the template."""
+
+    def __init__(
+        self, config: DeployConfig, place: Place, work: Path, synthesise: Synthesise = synthesise
+    ) -> None:
         self.config = config
         self.place = place
         self._work = work / config.deployment
+        self._synthesise = synthesise
 
     @property
     def name(self) -> str:
@@ -137,7 +143,7 @@ class Deployment:
     def _synthesised(self, config: DeployConfig, release: Release, where: Path) -> Prepared:
         config = replace(config, bundle=str(where))
         outputs = {RELEASE: release.id, REVISION: release.revision or "none", TEMPLATE: config.template}
-        assembly = synthesise(config, self._work / "synth", outputs)
+        assembly = self._synthesise(config, self._work / "synth", outputs)
         return Prepared(config, replace(release, asset=assembly.assets[0].key), assembly)
 
     # planning
@@ -184,6 +190,8 @@ class Deployment:
         changes = planned.change_set or (self._change_set(prepared) if planned.plan.fresh else None)
         if changes is None:
             return self.stack.outputs()
+        grown = self._grown(planned)
+        indexing.fill(self.account, self.name, grown)  # first, so that an index is whole as soon as it serves
         events: list[StackEvent] = []
 
         def both(event: StackEvent) -> None:
@@ -193,10 +201,18 @@ class Deployment:
         status = changes.execute(both)
         if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             self._failed(status, events, prepared.assembly.template)
+        indexing.fill(self.account, self.name, grown)  # again: the old code wrote until now
         if prepared.config.environment == "prod":
             self.stack.protect(on=True)
         self._tick()
         return self.stack.outputs()
+
+    def _grown(self, planned: Planned) -> set[str]:
+        """The collections whose tables are there and get another index."""
+        if planned.plan.fresh:
+            return set()
+        new = planned.prepared.assembly.template
+        return indexing.collections_of(new, indexing.grown(self.stack.template(), new), self.name)
 
     def _tick(self) -> None:
         """Let the new code take up what is its own (schedules, subscriptions) now, not when the clock next ticks."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -26,7 +27,7 @@ def described(config: DeployConfig, app: App) -> DeployConfig:
     agents = dict(config.agents)
     workflows = dict(config.workflows)
     routes = app.settings.models
-    checkers = {name for name, agent in app.catalogue.agents.items() if _checks(agent)}
+    working = _on_tables(app.catalogue.agents)
     for name, agent in app.catalogue.agents.items():
         spec = agent.spec
         own = agents.get(name, AgentConfig())
@@ -34,14 +35,18 @@ def described(config: DeployConfig, app: App) -> DeployConfig:
             own,
             kind=spec.kind,
             models=own.models or models_of(spec, config.model or app.settings.model, routes),
-            control_plane=own.control_plane or name in checkers or not checkers.isdisjoint(spec.delegates),
+            control_plane=own.control_plane or name in working,
         )
         if isinstance(agent, CodedWorkflow):
             workflows.setdefault(name, agent.document)
+    together = _together(app.catalogue.agents, config.agents, workflows)
     rest = agents.get(DEFAULT, AgentConfig(kind="llm"))
     agents[DEFAULT] = replace(
-        rest, models=rest.models or _every_model(config.model or app.settings.model, routes)
+        rest,
+        models=rest.models or _every_model(config.model or app.settings.model, routes),
+        control_plane=rest.control_plane or bool(together),
     )
+    agents = {name: agent for name, agent in agents.items() if name not in together}
     chat = config.chat_agent or _default_chat(agents)
     named = lambdas(app.catalogue)
     return checked(replace(config, agents=agents, workflows=workflows, lambdas=named, chat_agent=chat))
@@ -66,6 +71,37 @@ def models_of(spec: AgentSpec, default: str, routes: Mapping[str, ModelRoute]) -
             found[model] = None
         waiting += route.fallbacks if route else ()
     return tuple(found)
+
+
+def _on_tables(agents: Mapping[str, Agent]) -> set[str]:
+    """The agents that work on registered tables: those of validation types, whoever has the tools that all of these share,
+    and the code that has them work together, with all whom it calls. Each acts under its own role."""
+    checkers = {name for name, agent in agents.items() if _checks(agent)}
+    if not checkers:
+        return set()
+    reading = set.intersection(*(set(agents[name].spec.tools) for name in checkers))
+    found = checkers | {name for name, agent in agents.items() if not reading.isdisjoint(agent.spec.tools)}
+    size = 0
+    while size < len(found):
+        size = len(found)
+        for name, agent in agents.items():
+            if agent.spec.kind == "code" and not found.isdisjoint({name, *agent.spec.delegates}):
+                found |= {name, *agent.spec.delegates} & agents.keys()
+    return found
+
+
+def _together(
+    agents: Mapping[str, Agent], named: Mapping[str, AgentConfig], workflows: Mapping[str, Any]
+) -> set[str]:
+    """Agents that share the function `default`: those of validation types, which are many, alike and without a model.
+
+    A stack has at most 500 resources (quota of CloudFormation), and an agent's function brings a dozen. One that the configuration
+    names has its own function, and so has one that a workflow speaks of.
+    """
+    spoken = json.dumps(list(workflows.values()))
+    return {
+        name for name, agent in agents.items() if _checks(agent) and name not in named and name not in spoken
+    }
 
 
 def _checks(agent: Agent) -> bool:

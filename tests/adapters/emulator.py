@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from remit.adapters.aws.session import Session
+from remit.bootstrap.adapters import shared_session
 from remit.testing.model_server import ModelServer
 
 URL = os.environ.get("REMIT_TEST_MINISTACK", "")
@@ -25,6 +26,7 @@ REGION = "us-east-1"
 
 def credentials(monkeypatch: pytest.MonkeyPatch, account: str = "") -> str:
     """Let boto3 find credentials of an account of the emulator, by default a new one."""
+    shared_session.cache_clear()  # a process has one set of credentials, but this one
     account = account or f"{secrets.randbelow(10**12):012d}"
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", account)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")

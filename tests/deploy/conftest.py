@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def endpoint() -> str:
 def deployment(endpoint: str, tmp_path: Path) -> Deployment:
     """A deployment of a name of its own, not made yet."""
     config = DeployConfig(project=f"t{secrets.token_hex(4)}", for_emulator=True, region=EMULATOR_REGION)
-    return Deployment(config, Place(EMULATOR_REGION, endpoint=endpoint), tmp_path)
+    return Deployment(config, Place(EMULATOR_REGION, endpoint=endpoint), tmp_path, small_synthesis)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def prepared(deployment: Deployment, tmp_path: Path) -> Callable[..., Prepared]:
         (where / "index.py").write_text(f"ANSWER = {answer}\n{HANDLER}")
         bundle, definitions = content_hash(where), definitions_of(deployment.config)
         id = release_id(bundle, definitions)
-        template = small_template(deployment, f"{bundle}.zip", kept=kept)
+        template = small_template(deployment.name, f"{bundle}.zip", kept=kept)
         template["Resources"] |= more or {}
         template["Outputs"][RELEASE] = {"Value": id}
         release = Release(id, bundle, definitions, f"{bundle}.zip")
@@ -71,9 +71,17 @@ def prepared(deployment: Deployment, tmp_path: Path) -> Callable[..., Prepared]:
     return make
 
 
-def small_template(deployment: Deployment, code: str, *, kept: bool = False) -> dict[str, Any]:
+def small_synthesis(config: DeployConfig, where: Path, outputs: Mapping[str, str]) -> Assembly:
+    """The small template around a bundle that is there."""
+    bundle = Path(config.bundle)
+    key = f"{content_hash(bundle)}.zip"
+    template = small_template(config.deployment, key)
+    template["Outputs"] |= {name: {"Value": value} for name, value in outputs.items()}
+    return Assembly(template, (Asset(bundle, key),))
+
+
+def small_template(name: str, code: str, *, kept: bool = False) -> dict[str, Any]:
     """A template with one of most things, named and laid out as the real one."""
-    name = deployment.name
 
     def resource(type: str, path: str, **properties: Any) -> dict[str, Any]:
         metadata = {"aws:cdk:path": f"{name}/{path}/Resource"}
@@ -86,7 +94,7 @@ def small_template(deployment: Deployment, code: str, *, kept: bool = False) -> 
         "Action": ["sqs:SendMessage"],
         "Resource": {"Fn::GetAtt": ["Queue", "Arn"]},
     }
-    by_tls = {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*"}
+    by_tls: dict[str, Any] = {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*"}
     by_tls |= {"Condition": {"Bool": {"aws:SecureTransport": "false"}}}
     code_at = {
         "S3Bucket": {"Fn::Sub": f"{name}-assets-${{AWS::AccountId}}-${{AWS::Region}}"},

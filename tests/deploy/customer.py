@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,15 @@ MODEL = "us.amazon.nova-lite-v1:0"
 OTHER_MODEL = "us.amazon.nova-pro-v1:0"
 
 AGENTS = '''
-"""Two agents of a shop: one that gives money back, and one that is told of orders."""
+"""Two agents of a shop: one that gives money back, and one that is told of orders. Others look after its data."""
 
-from remit import Agent, tool
+from remit import Agent, Pack, tool
+from remit_packs.validation import PROFILES
+from remit_packs.validation.agents.ingestor import ingestor
+from remit_packs.validation.agents.notifier import notifier
+from remit_packs.validation.agents.validate import validate
+from remit_packs.validation.agents.validator import validator
+from remit_packs.validation.checks.value_range import value_range
 
 
 @tool(risk="L3", effect="keyed")
@@ -33,7 +41,27 @@ def refund(order: int, amount: float) -> str:
 
 clerk = Agent("clerk", instructions="Refund what is asked for.", tools=[refund])
 watcher = Agent("watcher", instructions="Say what was ordered.", subscribes=["order.placed"])
+data = Pack("data", agents=[validate, ingestor, validator, notifier, value_range], policies=[str(PROFILES)])
 '''
+
+METADATA = """
+kind: table
+name: orders
+spec: {{source: sqlite, location: "data/shop.db::orders", owner: shop}}
+---
+kind: table_validation
+name: orders-amount
+comment: nobody is paid for an order
+spec:
+  table_id: orders
+  validation_type: value_range
+  parameters: {{column: amount, min: 0}}
+  schedule: {schedule}
+---
+kind: notifier
+name: ops
+spec: {{channel: sns, target: "{topic}"}}
+"""
 
 REMIT_TOML = f"""
 app = "agents.py"
@@ -48,6 +76,9 @@ project = "shop"
 chat_agent = "assistant"
 waf = false
 throttling = {{ rate = 100, burst = 100 }}
+
+[deploy.packages]
+include = ["data/**"]
 """
 
 
@@ -56,6 +87,10 @@ def write_project(root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     (root / "agents.py").write_text(AGENTS)
     (root / "remit.toml").write_text(REMIT_TOML)
+    (root / "data").mkdir()
+    with closing(sqlite3.connect(root / "data" / "shop.db")) as database, database:
+        database.execute("CREATE TABLE orders (id INTEGER, amount INTEGER)")
+        database.executemany("INSERT INTO orders VALUES (?, ?)", [(1, 20), (2, -5), (3, 7)])
 
 
 class Remit:
@@ -202,11 +237,11 @@ class Shop:
         return self._http.request(**given)
 
 
-def until(look: Callable[[], Any], *, within_s: float = 90.0) -> Any:
+def until(look: Callable[[], Any], *, within_s: float = 90.0, every_s: float = 0.5) -> Any:
     """What `look` gives as soon as it gives something. Fails when that takes too long."""
     end = time.monotonic() + within_s
     while time.monotonic() < end:
         if found := look():
             return found
-        time.sleep(0.2)  # nothing tells a customer of HTTP that something has changed
+        time.sleep(every_s)  # nothing tells a customer of HTTP that something has changed
     raise AssertionError(f"nothing after {within_s:.0f} s")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from tests.deploy.conftest import small_synthesis
 
 from remit.core.errors import ConfigError, InputError, StoreError
 from remit_deploy import access, assets, destroying, logs, releases
@@ -205,6 +208,22 @@ def test_a_release_is_kept_with_its_code(
     with pytest.raises(ConfigError, match="is not what was deployed") as raised:
         releases.unpack(deployment.bucket, found, tmp_path / "forged")
     assert raised.value.code == "E871"
+
+
+def test_a_release_is_promoted_as_it_is(deployment: Deployment, prepared: Make, tmp_path: Path) -> None:
+    """What runs in one environment runs in the next byte for byte, under that one's names, and stays there when the first goes on."""
+    source = Source(tmp_path, {"project": deployment.config.project})
+    first = prepared(1)
+    applied(deployment, first, source)
+    config = replace(deployment.config, environment="stage")
+    stage = Deployment(config, deployment.place, tmp_path, small_synthesis)
+    taken = stage.take_over(source, deployment)
+    assert (taken.release.id, taken.release.bundle) == (first.release.id, first.release.bundle)
+    assert applied(stage, taken, source)[RELEASE] == first.release.id
+    applied(deployment, prepared(2), source)
+    assert asked(deployment) == {"answer": 2}
+    assert asked(stage) == {"answer": 1}
+    assert stage.plan(taken, source).plan.nothing
 
 
 def test_an_environment_that_is_not_there_is_an_error_with_the_next_command(deployment: Deployment) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import secrets
 import socket
 import time
 import zipfile
@@ -23,10 +24,12 @@ from remit_deploy.emulator.running import Emulator, Options, Running
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on, from below those that connections going out are given."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as trial:
+            if trial.connect_ex(("127.0.0.1", port)):
+                return port
 
 
 @pytest.fixture
@@ -153,6 +156,28 @@ def test_a_locked_bucket_of_a_template_is_locked(emulator: Emulator) -> None:
     version = s3.put_object(Bucket="locked", Key="a", Body=b"x")["VersionId"]
     with pytest.raises(Exception, match="AccessDenied"):
         s3.delete_object(Bucket="locked", Key="a", VersionId=version)
+
+
+@pytest.mark.service
+@pytest.mark.slow
+def test_functions_with_the_same_code_share_it(emulator: Emulator, tmp_path: Path) -> None:
+    """Their code is unpacked once; each function still has a place and a process of its own."""
+    functions = account(emulator.start(Options(port=free_port(), iam=False))).client("lambda")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as code:
+        code.writestr("index.py", "import os\n\n\ndef handler(event, context):\n    return os.getpid()\n")
+    answers = set()
+    for name in ("a", "b"):
+        functions.create_function(
+            FunctionName=name,
+            Runtime="python3.13",
+            Handler="index.handler",
+            Role="arn:aws:iam::000000000000:role/any",
+            Code={"ZipFile": packed.getvalue()},
+        )
+        answers.add(functions.invoke(FunctionName=name)["Payload"].read())
+    assert len(answers) == 2
+    assert len(list((tmp_path / "emulator" / "tmp").glob("code-*"))) == 1
 
 
 @pytest.mark.service

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import socket
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import boto3
 import pytest
-from tests.deploy.customer import MODEL, OTHER_MODEL, Model, Remit, Shop, rules, until, write_project
+from tests.deploy.customer import (
+    METADATA,
+    MODEL,
+    OTHER_MODEL,
+    Model,
+    Remit,
+    Shop,
+    rules,
+    until,
+    write_project,
+)
+
+from remit_deploy.emulator.running import Emulator, Options
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
 
@@ -18,13 +32,18 @@ TARGET = ("--target", "emulator")
 
 
 class World(NamedTuple):
-    """Everything deployed. `keys` are Remit's, by who holds them; `aws` gives clients of the emulator's root."""
+    """Everything deployed. `keys` are Remit's, by who holds them; `aws` gives clients of the emulator's root.
+
+    `told` is the URL of a queue that hears what the topic of alarms and notifications says. `due` is when orders are checked.
+    """
 
     remit: Remit
     shop: Shop
     model: Model
     keys: dict[str, str]
     aws: Callable[[str], Any]
+    told: str
+    due: datetime
 
 
 @pytest.fixture(scope="module")
@@ -33,22 +52,22 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     root = tmp_path_factory.mktemp("shop")
     write_project(root)
     model, remit = Model(rules), Remit(root)
+    emulator = Emulator(root / ".remit" / "emulator")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     try:
-        remit("deploy", "emulator", "start", "--port", str(port), "--models", model.url, "--wait-scale", "0")
+        emulator.start(Options(port, models=model.url, wait_scale=0))
         remit("deploy", "apply", *TARGET, "--yes")
         yield opened(remit, model)
     finally:
-        remit.variables = {}
-        remit("deploy", "emulator", "stop")
+        emulator.stop()
         model.close()
 
 
 def opened(remit: Remit, model: Model) -> World:
     """The deployment as its outputs tell where it is, with a key for each person."""
-    url = remit("deploy", "outputs", "ApiUrl", *TARGET).strip()
+    outputs = remit.data("deploy", "outputs", *TARGET)
     key = remit("deploy", "outputs", "ApiKey", *TARGET).strip()
     exports = remit("deploy", "outputs", "--shell", *TARGET).splitlines()
     pairs = (line.removeprefix("export ").partition("=") for line in exports)
@@ -59,6 +78,7 @@ def opened(remit: Remit, model: Model) -> World:
     }
     endpoint = remit.variables["AWS_ENDPOINT_URL"]
 
+    @functools.cache
     def aws(service: str) -> Any:
         return boto3.client(
             service,
@@ -68,7 +88,23 @@ def opened(remit: Remit, model: Model) -> World:
             aws_secret_access_key="test",
         )
 
-    return World(remit, Shop(url, key), model, keys, aws)
+    told = listening(aws, outputs["AlertsTopic"])
+    due = (datetime.now(UTC) + timedelta(seconds=80)).replace(second=0, microsecond=0)
+    metadata = METADATA.format(topic=outputs["AlertsTopic"], schedule=f"daily at {due:%H:%M}")
+    (remit.root / "metadata.yaml").write_text(metadata)
+    remit("apply", "-f", "metadata.yaml", "--why", "orders are to be in order")
+    return World(remit, Shop(outputs["ApiUrl"], key), model, keys, aws, told, due)
+
+
+def listening(aws: Callable[[str], Any], topic: str) -> str:
+    """A queue of somebody who subscribes to the topic; its URL."""
+    url = str(aws("sqs").create_queue(QueueName="listener")["QueueUrl"])
+    arn = aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    may = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [may]})
+    aws("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    aws("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return url
 
 
 def ended(world: World, run_id: str) -> dict[str, Any]:
@@ -175,9 +211,48 @@ def test_an_event_wakes_an_agent(world: World) -> None:
     assert until(woken)
 
 
-def test_logs_of_a_run_are_found(world: World) -> None:
-    """`remit deploy logs` shows what the functions say, without what Lambda and metrics add."""
-    world.remit("deploy", "logs", *TARGET, "--minutes", "30", "--agent", "assistant")
+def test_a_rule_is_checked_on_time_and_its_failure_is_told(world: World) -> None:
+    """A tick when the rule is due runs it: its run is in the log, and whoever subscribed to the topic hears what failed."""
+    until(lambda: datetime.now(UTC) >= world.due)
+    world.aws("lambda").invoke(FunctionName=f"{NAME}-tick", InvocationType="Event", Payload=b"{}")
+    (message,) = until(
+        lambda: world.aws("sqs").receive_message(QueueUrl=world.told, WaitTimeSeconds=5).get("Messages")
+    )
+    said = json.loads(json.loads(message["Body"])["Message"])["data"]
+    (run,) = world.remit.data("validations", "runs", "--table", "orders")["items"]
+    assert (run["status"], run["triggered_by"]) == ("FAILED", "scheduler")
+    assert run["details"]["below_count"] == 1
+    assert [(line["config_id"], line["run_id"]) for line in said["lines"]] == [
+        ("orders-amount", run["run_id"])
+    ]
+
+
+def test_a_message_that_nobody_can_read_is_given_up_and_can_be_sent_again(world: World) -> None:
+    """After five receives it lies among the dead letters, where an operator sees it and sends it once more."""
+    sqs = world.aws("sqs")
+    queue = sqs.get_queue_url(QueueName=f"{NAME}-run-clerk")["QueueUrl"]
+    dead = sqs.get_queue_url(QueueName=f"{NAME}-run-clerk-dead")["QueueUrl"]
+    sqs.set_queue_attributes(
+        QueueUrl=queue, Attributes={"VisibilityTimeout": "1"}
+    )  # or it takes half an hour
+    sqs.send_message(QueueUrl=queue, MessageBody="no hint")
+
+    def given_up() -> bool:
+        name = "ApproximateNumberOfMessages"
+        found = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=[name])["Attributes"]
+        return bool(found[name] == "1")
+
+    until(given_up)
+    (seen,) = [q for q in world.remit.data("queues", "list")["items"] if q["agent"] == "clerk"]
+    assert (seen["waiting"], seen["dead"]) == (0, 1)
+    world.remit("queues", "redrive", "clerk")
+    assert not given_up()
+    for url in (queue, dead):  # it would be given up again
+        sqs.purge_queue(QueueUrl=url)
+    logged = world.remit(
+        "deploy", "logs", *TARGET, "--minutes", "30", "--agent", "clerk", "--grep", "no hint"
+    )
+    assert len(logged.splitlines()) >= 5
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from remit.bootstrap.adapters import shared_session
+
 HERE = Path(__file__).resolve().parent
 for place in (HERE, HERE.parents[1]):
     if str(place) not in sys.path:
@@ -85,6 +87,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
             patch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT)
             patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
             patch.setenv("AWS_ENDPOINT_URL", DYNAMODB)
+            shared_session.cache_clear()  # other tests of this process have other credentials
             _make_tables()
             yield "dynamodb://faults?create=no"
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 from remit import agent, tool
@@ -66,3 +67,11 @@ async def packer(input, memory, context):
 async def payer(input, memory, context):
     """Pays once."""
     return await context.call("pay", ref=input)
+
+
+@agent
+async def glutton(input, memory, context):
+    """Takes the process with it, as running out of memory does, until it is fed."""
+    if not (HOME / "fed").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "fed"

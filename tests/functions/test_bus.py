@@ -66,9 +66,9 @@ def site(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setenv("REMIT_DEPLOYMENT", made.name)
     monkeypatch.setenv("REMIT_BUS", "aws")
     container.shared.cache_clear()
-    adapters._session.cache_clear()  # it holds another test's credentials
+    adapters.shared_session.cache_clear()  # it holds another test's credentials
     yield made
-    adapters._session.cache_clear()
+    adapters.shared_session.cache_clear()
 
 
 def publish(*orders: int) -> None:

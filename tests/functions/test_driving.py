@@ -109,9 +109,9 @@ def queues(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
     name = f"remit-{secrets.token_hex(4)}"
     monkeypatch.setenv("REMIT_DEPLOYMENT", name)
     container.shared.cache_clear()
-    adapters._session.cache_clear()  # it holds another test's credentials
+    adapters.shared_session.cache_clear()  # it holds another test's credentials
     yield Queues(clients, name)
-    adapters._session.cache_clear()
+    adapters.shared_session.cache_clear()
 
 
 def submit(agent: str, task_id: str = "t1", given: Any = "x") -> str:
@@ -161,16 +161,34 @@ def test_a_tick_finds_what_nobody_told_of(queues: Queues, aws: ModuleType, home:
 
 
 @pytest.mark.service
-def test_a_run_in_other_hands_is_told_of_again_later(queues: Queues, aws: ModuleType) -> None:
-    """The message is done with, another one comes when the lease has ended: a long run fills no dead-letter queue."""
-    run_id = submit("echo")
-    shared().run(lambda app: app.store.lease(run_id, "somebody", ttl_ms=600_000))
-    tick_like = {"Records": [streamed(shared().run(lambda app: app.store.head(run_id)))]}
-    react.handler(tick_like, aws.Context())
-    assert queues.count(run_queue(queues.name, "echo")) == (0, 0)  # somebody holds it, so that nobody is told
-    answer = advance.handler(aws.hint(run_id), aws.Context())
-    assert aws.failed(answer) == []
-    assert queues.count(run_queue(queues.name, "echo")) == (0, 1)
+def test_a_run_is_never_told_of_by_two_messages(queues: Queues, aws: ModuleType) -> None:
+    """A loser leaves the run to its holder, and a function that runs out of time to the stream: one message in all."""
+    run_id, queue = submit("echo"), run_queue(queues.name, "echo")
+    lease = shared().run(lambda app: app.store.lease(run_id, "somebody", ttl_ms=600_000))
+    held = shared().run(lambda app: app.store.head(run_id))
+    react.handler({"Records": [streamed(held)]}, aws.Context())
+    assert queues.count(queue) == (0, 0)  # somebody holds it, so that nobody is told
+    assert aws.failed(advance.handler(aws.hint(run_id), aws.Context())) == []
+    assert queues.count(queue) == (0, 0)
+    shared().run(lambda app: app.store.release(lease))
+    free = streamed(shared().run(lambda app: app.store.head(run_id)))
+    free["dynamodb"]["OldImage"] = streamed(held)["dynamodb"]["NewImage"]
+    react.handler({"Records": [free]}, aws.Context())
+    assert queues.count(queue) == (1, 0)
+
+
+@pytest.mark.service
+def test_a_function_that_runs_out_of_time_sends_nothing_itself(
+    queues: Queues, aws: ModuleType, home: Path
+) -> None:
+    """Giving the run back is what the stream tells of."""
+    (home / "hold").touch()
+    run_id = submit("sloth")
+    assert aws.failed(advance.handler(aws.hint(run_id), aws.Context(5.1))) == []
+    assert queues.count(run_queue(queues.name, "default")) == (0, 0)
+    head = shared().run(lambda app: app.store.head(run_id))
+    assert head is not None
+    assert (head.status, head.owner) == ("ready", "")
 
 
 @pytest.mark.service

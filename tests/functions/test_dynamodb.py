@@ -100,9 +100,9 @@ def cloud(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     }.items():
         monkeypatch.setenv(name, value)
     container.shared.cache_clear()
-    adapters._session.cache_clear()  # it holds another test's credentials
+    adapters.shared_session.cache_clear()  # it holds another test's credentials
     yield made
-    adapters._session.cache_clear()
+    adapters.shared_session.cache_clear()
 
 
 def react_to(cloud: Cloud, aws: ModuleType) -> None:

@@ -9,16 +9,13 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from remit_deploy.constructs.arguing import argued
-from remit_deploy.constructs.buckets import Buckets
 from remit_deploy.constructs.shared import Shared
 
 
 class Console(Construct):
     """A distribution over TLS, which alone may read the bucket. Upload the files; the API's `cors_origins` must name its address."""
 
-    def __init__(
-        self, scope: Construct, id: str, shared: Shared, bucket: s3.Bucket, buckets: Buckets
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, shared: Shared, bucket: s3.Bucket) -> None:
         super().__init__(scope, id)
         headers = cloudfront.ResponseHeadersPolicy(
             self,

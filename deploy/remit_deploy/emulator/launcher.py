@@ -36,9 +36,41 @@ TOKENS = "who answers a task by its token needs the right to do so on the state 
 SCHEDULED = "the input of a schedule may say when it was due, and an id of its own"
 PARALLEL = "a Parallel state in JSONata has `Arguments`, `Output` and `Assign`"
 SUCCEED = "a Succeed state in JSONata has `Output`"
+UNPACKED_ONCE = (
+    "functions with the same code share one copy of it: unpacking it for each costs them seconds, and a disk"
+)
 OBJECT_LOCK = "a bucket made by CloudFormation has the object lock that the template asks for"
 
 PATCHES = (
+    Patch(
+        UNPACKED_ONCE,
+        "ministack.core.lambda_runtime",
+        "class Worker:\n",
+        "_unpacking = threading.Lock()\n\n\n"
+        "def _unpacked(packed, where):\n"
+        "    name = f'code-{hashlib.sha256(packed).hexdigest()}'\n"
+        "    shared = os.path.join(tempfile.gettempdir(), name)\n"
+        "    with _unpacking:\n"
+        "        if not os.path.isdir(shared):\n"
+        "            with open(f'{shared}.zip', 'wb') as f:\n"
+        "                f.write(packed)\n"
+        "            with zipfile.ZipFile(f'{shared}.zip') as zf:\n"
+        "                zf.extractall(f'{shared}.new')\n"
+        "            os.remove(f'{shared}.zip')\n"
+        "            os.rename(f'{shared}.new', shared)\n"
+        "    os.symlink(shared, where)\n\n\n"
+        "class Worker:\n",
+    ),
+    Patch(
+        UNPACKED_ONCE,
+        "ministack.core.lambda_runtime",
+        "        os.makedirs(code_dir)\n"
+        '        with open(os.path.join(self._tmpdir, "code.zip"), "wb") as f:\n'
+        "            f.write(self.code_zip)\n"
+        '        with zipfile.ZipFile(os.path.join(self._tmpdir, "code.zip")) as zf:\n'
+        "            zf.extractall(code_dir)\n",
+        "        _unpacked(self.code_zip, code_dir)\n",
+    ),
     Patch(
         ERROR_TYPE,
         "ministack.core.lambda_runtime",

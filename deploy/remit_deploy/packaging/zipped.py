@@ -18,9 +18,3 @@ def zip_directory(source: Path, to: Path) -> None:
             entry.external_attr = (0o755 if os.access(path, os.X_OK) else 0o644) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             made.writestr(entry, path.read_bytes())
-
-
-def unzip(source: Path, to: Path) -> None:
-    """Unpack a zip of `zip_directory`."""
-    with zipfile.ZipFile(source) as packed:
-        packed.extractall(to)

@@ -85,7 +85,7 @@ class SingleAgent(Stack):
             Trail(self, "Trail", shared, buckets)
         Budget(self, "Budget", shared, topics.alerts)
         if buckets.console is not None:
-            console = Console(self, "Console", shared, buckets.console, buckets)
+            console = Console(self, "Console", shared, buckets.console)
             outputs["ConsoleUrl"] = f"https://{console.distribution.distribution_domain_name}/"
             outputs["ConsoleBucket"] = buckets.console.bucket_name
         outputs |= {

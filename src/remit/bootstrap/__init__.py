@@ -112,7 +112,7 @@ class App:
     ) -> None:
         self.settings = settings
         self.bus = bus
-        self.driver: Driver = open_driver(settings)
+        self.driver: Driver = open_driver(settings, kit.catalogue.agents)
         self.kit = kit
         self.packs = tuple(packs)
         self.store: Store = kit.store

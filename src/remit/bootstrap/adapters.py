@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +49,12 @@ TRANSACTION = 90
 
 def open_session(settings: Settings) -> Clients:
     """Clients of the AWS account that the settings name, one set for the whole process. Raises ConfigError E695."""
-    return _session(settings.region, settings.aws_endpoint)
+    return shared_session(settings.region, settings.aws_endpoint)
 
 
 @functools.cache
-def _session(region: str, endpoint_url: str) -> Clients:
+def shared_session(region: str, endpoint_url: str) -> Clients:
+    """The clients of a region, or of an emulator; the first caller makes them."""
     from remit.adapters.aws.session import Session
 
     return Session(region=region, endpoint_url=endpoint_url)
@@ -163,13 +164,16 @@ def open_dynamodb(settings: Settings, clock: Clock) -> DynamoStore:
     return DynamoStore(clock, open_session(settings), prefix=prefix, create=not options, blobs=blobs)
 
 
-def open_driver(settings: Settings) -> Driver:
-    """The way to whoever advances runs: queues where there is a deployment, else nobody, since workers look for themselves."""
+def open_driver(settings: Settings, coded: Container[str]) -> Driver:
+    """The way to whoever advances runs: queues where there is a deployment, else nobody, since workers look for themselves.
+
+    `coded`: the agents of the app's code.
+    """
     if not settings.deployment:
         return PollingDriver()
     from remit.adapters.driving.sqs import SqsDriver
 
-    return SqsDriver(open_session(settings), settings.deployment)
+    return SqsDriver(open_session(settings), settings.deployment, coded)
 
 
 def open_bus(

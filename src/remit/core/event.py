@@ -50,11 +50,15 @@ class RunCreated(Struct, frozen=True, tag=True, omit_defaults=True):
     execution: str = ""
 
 
-class RunClaimed(Struct, frozen=True, tag=True):
-    """A worker took the lease; every later event up to the next claim is its."""
+class RunClaimed(Struct, frozen=True, tag=True, omit_defaults=True):
+    """A worker took the lease; every later event up to the next claim is its.
+
+    `deaths`: how many holders before it, one after the other, ended without a word and without having come further.
+    """
 
     worker: str
     epoch: int
+    deaths: int = 0
 
 
 class ModelAsked(Struct, frozen=True, tag=True, omit_defaults=True):

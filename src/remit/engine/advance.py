@@ -21,7 +21,7 @@ from remit.core.result import result_of
 from remit.core.run import Finished, Run
 from remit.core.signal import CancelAsked, ChildDone, SignalBody
 from remit.core.task import Problem, Result
-from remit.engine import delegation, envelopes, loading, telling
+from remit.engine import deaths, delegation, envelopes, loading, telling
 from remit.engine.breaker import Breaker
 from remit.engine.creation import first_record
 from remit.engine.effects import Hold, Recorder
@@ -53,6 +53,8 @@ class Engine:
         self.kit = kit
         self._breakers: dict[str, Breaker] = {}
         self._results: dict[str, Result] = {}
+        self._suspect = asyncio.Lock()
+        self._postponed: set[str] = set()
 
     def result(self, run_id: str) -> Result | None:
         """The result of a run that ended here lately, without reading its journal again."""
@@ -70,13 +72,14 @@ class Engine:
         outcome: Outcome | None = None
         began = self.kit.clock.monotonic()
         try:
-            outcome = await self._held(hold, reach)
+            outcome = await self._taken(hold, reach)
         except FencedError:
             telling.fenced(self.kit.telemetry)
             outcome = "lost"
         finally:
             telling.advanced(self.kit.telemetry, self.kit.clock.monotonic() - began)
-            if outcome != "ended":  # the last append gave the lease back
+            # With the end, the last append gave the lease back. A run that was left alone keeps its lapsing lease.
+            if outcome not in ("ended", "busy"):
                 with contextlib.suppress(RemitError):
                     await self.kit.store.release(lease)
         return outcome
@@ -85,6 +88,29 @@ class Engine:
         kit, asked = self.kit, self.kit.clock.monotonic()
         lease = await kit.store.lease(run_id, kit.worker_id, ttl_ms=int(kit.lease_ttl_s * 1000))
         return None if lease is None else Hold(kit.store, kit.clock, lease, kit.lease_ttl_s, asked)
+
+    async def _taken(self, hold: Hold, reach: Reach) -> Outcome:
+        """Advance a run; one whose holders die over it alone among its like, and not for ever."""
+        lease = hold.lease
+        lapsed = lease.lapsed or lease.run_id in self._postponed
+        found = await deaths.count(self.kit, lease) if lapsed else None
+        if found is None:
+            return await self._held(hold, reach)
+        number, seq, head = found
+        if number < deaths.SUSPECT_DEATHS:
+            await deaths.write(self.kit, lease, number, seq, head)
+            return await self._held(hold, reach)
+        if self._suspect.locked():
+            self._postponed.add(lease.run_id)
+            return "busy"
+        self._postponed.discard(lease.run_id)
+        async with self._suspect:
+            await deaths.write(self.kit, lease, number, seq, head)
+            if number < deaths.MOST_DEATHS:
+                return await self._held(hold, reach)
+            # Where setting it aside is what nobody lives through, nothing of it is read.
+            await self._set_aside(hold, deaths.reason(number), unread=number > deaths.MOST_DEATHS)
+            return "waiting"
 
     async def _held(self, hold: Hold, reach: Reach) -> Outcome:
         lease = hold.lease
@@ -96,8 +122,10 @@ class Engine:
             self.kit.store, self.kit.clock, run, head, self.kit.redactor(terms.policy.key), self.kit.crash
         )
         recorder.held_by(hold)
-        rows, run.epoch = unwritten(run), lease.epoch
-        recorder.note(ev.RunClaimed(self.kit.worker_id, lease.epoch))
+        rows, claimed = unwritten(run), run.epoch == lease.epoch
+        run.epoch = lease.epoch
+        if not claimed:
+            recorder.note(ev.RunClaimed(self.kit.worker_id, lease.epoch))
         recorder.note_later(rows)
         advance = Advance(self.kit, recorder, self._breakers, terms, reach)
         async with self._heartbeat(hold, advance):
@@ -112,32 +140,39 @@ class Engine:
     async def set_aside(self, run_id: str, reason: str) -> None:
         """Let a run that cannot be advanced wait for an operator: it costs nothing more, and `resume` tries it again."""
         hold = await self._take(run_id)
-        if hold is None:
-            return
-        store, epoch, waiting_on = self.kit.store, hold.lease.epoch, (f"operator: {reason}",)
+        if hold is not None:
+            await self._set_aside(hold, reason)
+            await self.kit.store.release(hold.lease)
+
+    async def _set_aside(self, hold: Hold, reason: str, *, unread: bool = False) -> None:
+        store, run_id, epoch = self.kit.store, hold.lease.run_id, hold.lease.epoch
+        waiting_on = (f"operator: {reason}",)
         row = await store.get(AGENT_RUN, (run_id,))
         writes: list[Write] = (
             [Put(AGENT_RUN, {**row, "status": "waiting", "waiting_on": list(waiting_on)})] if row else []
         )
         try:
-            run, head = await loading.load(store, run_id)
+            loaded = None if unread else await loading.load(store, run_id)
         except RemitError:  # its journal cannot be read, so nothing can be added to it
+            loaded = None
+        if loaded is None:
             at = await store.head(run_id)
             if at is not None:
                 await store.append(
                     run_id, seq=at.seq, epoch=epoch, entries=[], writes=writes, status="waiting"
                 )
-        else:
-            recorder = Recorder(store, self.kit.clock, run, head, self.kit.redactor("default"), None)
-            recorder.note_later(unwritten(run))
+            return
+        run, head = loaded
+        recorder = Recorder(store, self.kit.clock, run, head, self.kit.redactor("default"), None)
+        recorder.note_later(unwritten(run))
+        if run.epoch != epoch:
             run.epoch = epoch
-            recorder.note(ev.RunClaimed(self.kit.worker_id, epoch), writes=writes)
-            # A run does not wait while signals do: they are heard now, and acted on when an operator resumes it.
-            signals = await store.inbox(run_id)
-            hear(self.kit, recorder, signals)
-            recorder.note(ev.RunParked(waiting_on))
-            await recorder.flush(consumed=[s.signal_id for s in signals], status="waiting")
-        await store.release(hold.lease)
+            recorder.note(ev.RunClaimed(self.kit.worker_id, epoch))
+        # A run does not wait while signals do: they are heard now, and acted on when an operator resumes it.
+        signals = await store.inbox(run_id)
+        hear(self.kit, recorder, signals)
+        recorder.note(ev.RunParked(waiting_on), writes=writes)
+        await recorder.flush(consumed=[s.signal_id for s in signals], status="waiting")
 
     @contextlib.asynccontextmanager
     async def _heartbeat(self, hold: Hold, advance: Advance) -> AsyncIterator[None]:

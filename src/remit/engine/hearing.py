@@ -34,6 +34,18 @@ def hear(kit: Kit, recorder: Recorder, signals: list[Signal]) -> None:
         telling.approval_settled(kit.telemetry, settled, kit.clock.now())
 
 
+async def hear_inbox(kit: Kit, recorder: Recorder) -> bool:
+    """Take in what lies in the inbox of a run that is in hand, once it is known that something does; whether anything did."""
+    if not recorder.inbox:
+        return False
+    signals = await kit.store.inbox(recorder.run.run_id)
+    recorder.inbox = 0
+    hear(kit, recorder, signals)
+    if signals:
+        await recorder.flush(consumed=[s.signal_id for s in signals])
+    return bool(signals)
+
+
 def _heard(recorder: Recorder, signal: Any) -> list[ev.Data]:
     run = recorder.run
     if isinstance(signal, VoteCast) and signal.approval_id in run.approvals:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 
-from remit.core.errors import RemitError, StoreError
+from remit.core.errors import ConfigError, RemitError, StoreError
 from remit.engine.advance import Engine
 from remit.engine.kit import Kit
 
@@ -17,6 +17,16 @@ BACKOFF_S = 1.0
 POISON_TRIES = 5
 """Tries of a run that fails by its own content (not by the store) before it is set aside for an operator."""
 UNREADABLE = "E808"
+
+OF_THE_CLOUD = frozenset({"E257", "E258", "E656", "E657"})
+"""What AWS refuses or does not have. A permission may take minutes to be in force, and no run is to blame for it."""
+
+
+def of_environment(error: Exception) -> bool:
+    """Whether a run cannot go on because of what is around it, so that trying again later is all there is to do."""
+    if isinstance(error, ConfigError):
+        return error.code in OF_THE_CLOUD
+    return isinstance(error, StoreError) and error.code != UNREADABLE
 
 
 class Worker:
@@ -85,7 +95,7 @@ class Worker:
     async def _trouble(self, run_id: str, error: Exception) -> None:
         """Try again later, and later still; a run whose own content is the trouble is set aside after some tries."""
         tries = 0
-        if not isinstance(error, StoreError) or error.code == UNREADABLE:
+        if not of_environment(error):
             tries = self._failed[run_id] = self._failed.get(run_id, 0) + 1
         if tries < POISON_TRIES:
             self._rest(run_id, BACKOFF_S * 2 ** max(tries, 1))

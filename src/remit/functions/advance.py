@@ -13,13 +13,13 @@ from msgspec import Struct
 
 from remit.bootstrap import App
 from remit.core.codec import decode
-from remit.core.errors import InputError, StoreError
+from remit.core.errors import InputError
 from remit.engine import loading
-from remit.engine.worker import BACKOFF_S, POISON_TRIES, UNREADABLE
+from remit.engine.driving import now_of
+from remit.engine.worker import BACKOFF_S, POISON_TRIES, of_environment
 from remit.engine.workflows.stepfunctions.reach import Reach
 from remit.functions.container import shared
-from remit.functions.invocation import Event, Left, failures, received, time_left
-from remit.ports.driving import Hint
+from remit.functions.invocation import Event, Left, failures, received, resting_ts, time_left
 from remit.ports.queue import Received
 
 log = logging.getLogger("remit.functions")
@@ -27,8 +27,8 @@ log = logging.getLogger("remit.functions")
 ENOUGH_S = 5.0
 """A run is not begun with less time left."""
 
-SETTLING_S, RESTFUL = 30.0, 0.8
-"""For so long before its time is up, or a fifth of it, a run begins nothing more: what is in hand then gets to its end."""
+ENVIRONMENT_S = 15.0
+"""The first pause where AWS refuses something or fails; each further one is twice as long."""
 
 LETTING_GO_S = 2.0
 """Time kept for giving a run back before Lambda ends the process; the next invocation then need not await the lease's end."""
@@ -92,25 +92,21 @@ class _Message:
     async def _advanced(self, left: Left) -> bool:
         seconds = left() - LETTING_GO_S
         if seconds < ENOUGH_S - LETTING_GO_S:
-            return await self._later(0)
-        until = self._app.clock.now() + int(1000 * max(seconds * RESTFUL, seconds - SETTLING_S))
+            return await self._again()
+        until = resting_ts(self._app.clock.now(), seconds)
         try:
             async with asyncio.timeout(seconds):
-                outcome = await self._app.engine.advance(self._run_id, Reach(until_ts=until))
+                await self._app.engine.advance(self._run_id, Reach(until_ts=until))
         except TimeoutError:
             log.warning(
                 "run %s is cut off, since its call takes too long",
                 self._run_id,
                 extra={"run_id": self._run_id},
             )
-            outcome = "ready"
             if stuck := await self._stuck():
                 await self._app.engine.set_aside(self._run_id, stuck)
-                return True
-        if outcome == "ready":
-            return await self._later(0)
-        if outcome in ("busy", "lost"):
-            return await self._held()
+        # A run that can go on at once, or that another holds, is told of by the stream of heads when it is given back; one
+        # whose holder has died is found by the next tick. Telling of it here too would make two messages out of one.
         return True
 
     async def _stuck(self) -> str:
@@ -124,27 +120,20 @@ class _Message:
             f"`{often.name}` was cut off {often.attempt} times, since it takes longer than this function may"
         )
 
-    async def _held(self) -> bool:
-        """Somebody else holds the run. Should they die, it is to be taken up when their lease has ended."""
+    async def _again(self) -> bool:
+        """Tell of a run that was not begun again. A message of its own is not counted among the failures of this one."""
         head = await self._app.store.head(self._run_id)
-        if head is None or head.status == "ended":
+        if head is not None and not await self._app.driver.hint([now_of(head)]):
             return True
-        return await self._later(self._app.settings.lease_ttl_s)
-
-    async def _later(self, delay_s: float) -> bool:
-        """Tell of the run again. A message of its own is not counted among the failures of this one."""
-        head = await self._app.store.head(self._run_id)
-        if head is not None and not await self._app.driver.hint(
-            [Hint(self._run_id, head.agent, delay_s, head.tenant_id)]
-        ):
-            return True
-        await self._app.driver.postpone(self._queue, self.one.receipt, delay_s)
+        await self._app.driver.postpone(self._queue, self.one.receipt, 0)
         return False
 
     async def _trouble(self, error: Exception) -> None:
         """Later, and later still; a run whose own content is the trouble is set aside for an operator after some tries."""
-        await self._app.driver.postpone(self._queue, self.one.receipt, BACKOFF_S * 2.0**self.one.receives)
-        if self.one.receives < POISON_TRIES or (isinstance(error, StoreError) and error.code != UNREADABLE):
+        around = of_environment(error)
+        pause_s = (ENVIRONMENT_S if around else BACKOFF_S) * 2.0**self.one.receives
+        await self._app.driver.postpone(self._queue, self.one.receipt, pause_s)
+        if around or self.one.receives < POISON_TRIES:
             return
         reason = f"[{getattr(error, 'code', type(error).__name__)}] {error}"
         try:

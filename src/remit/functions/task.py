@@ -35,7 +35,7 @@ from remit.engine.workflows.stepfunctions.answers import Answer, Calls
 from remit.engine.workflows.stepfunctions.placing import execution_for
 from remit.engine.workflows.stepfunctions.reach import Reach
 from remit.functions.container import shared
-from remit.functions.invocation import Event, Left, time_left
+from remit.functions.invocation import Event, Left, resting_ts, time_left
 from remit.ports.driving import Hint
 from remit.ports.machines import Machines
 from remit.ports.store import Signal
@@ -118,6 +118,7 @@ class _Served:
         self._given = given
         self._left = left
         self._call = _call_id(about, given)
+        self._resting = resting_ts(app.clock.now(), max(left() - ENOUGH_S, 0.0))
 
     async def go(self) -> Any:
         execution = await machines_of(self._app).outermost(self._about.execution)
@@ -174,9 +175,11 @@ class _Served:
             return run, True
         step = run.steps.get(called.step) if called is not None else None
         if step is not None and step.state == "child":
-            outcome = await self._app.engine.advance(step.child_run)
+            outcome = await self._app.engine.advance(step.child_run, Reach(until_ts=self._resting))
             if outcome == "ended":
                 return run, False
+            if outcome == "ready":
+                raise TimeoutError  # what is left of the time is for what the child has in hand
         if outcome == "waiting" and step is not None and self._about.task_token:
             return run, True
         await self._app.store.changed(run_id, after=run.seq, timeout_s=LOOK_S)

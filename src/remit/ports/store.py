@@ -50,12 +50,16 @@ class RunHead(Struct, frozen=True):
 
 
 class Lease(Struct, frozen=True):
-    """The right to write a run, until `until` (Unix milliseconds by the store's clock), under `epoch`."""
+    """The right to write a run, until `until` (Unix milliseconds by the store's clock), under `epoch`.
+
+    `lapsed`: another worker held it before and never gave it back.
+    """
 
     run_id: str
     worker: str
     epoch: int
     until: int
+    lapsed: bool = False
 
 
 class Signal(Struct, frozen=True):

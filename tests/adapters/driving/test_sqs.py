@@ -77,6 +77,18 @@ async def test_an_agent_without_a_queue_is_served_by_the_default_one(clients: Se
 
 
 @service
+async def test_an_agent_of_the_registry_is_never_served_by_anothers_function(clients: Session) -> None:
+    """`pay.out` and `pay-out` have one name in AWS: the function is of the one that the code has."""
+    deployment = Deployment(clients, "pay-out", "default")
+    driver = SqsDriver(clients, deployment.name, {"pay-out"})
+    assert await driver.hint([Hint("run_1", "pay.out"), Hint("run_2", "pay-out")]) == []
+    assert runs(deployment.taken("default")) == {"run_1"}
+    assert runs(deployment.taken("pay-out")) == {"run_2"}
+    assert await SqsDriver(clients, deployment.name, {"pay.out"}).hint([Hint("run_3", "pay.out")]) == []
+    assert runs(deployment.taken("pay-out")) == {"run_3"}
+
+
+@service
 async def test_a_deployment_without_queues_takes_no_hint(clients: Session) -> None:
     """It is said which were not passed on, and nothing is raised: the next look at what is due finds them."""
     hint = Hint("run_1", "echo")

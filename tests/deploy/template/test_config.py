@@ -17,6 +17,7 @@ from remit_deploy.config import config_of, read_config
 from remit_deploy.constructs.machines import callers, compiled
 from remit_deploy.describing import described, models_of
 from remit_deploy.names import Names
+from remit_packs import validation
 
 
 def test_an_environment_says_what_is_different_there(tmp_path: Path) -> None:
@@ -39,6 +40,9 @@ def test_an_environment_says_what_is_different_there(tmp_path: Path) -> None:
         ({"project": "Shop"}, "E851", "Shop-dev"),
         ({"project": "a-name-that-is-far-too-long"}, "E851", "a-name-that-is-far-too-long-dev"),
         ({"agents": {"x" * 60: {}}}, "E851", "x" * 60),
+        ({"agents": {"pay.out": {}, "pay-out": {}}}, "E857", "`pay-out`"),
+        ({"agents": {"pay": {}, "pay-dead": {}}}, "E857", "`pay-dead`"),
+        ({"agents": {"pay.out": {}}, "workflows": {"pay-out": {}}}, "E857", "`pay.out`"),
         ({"environment": "test"}, "E850", "environment"),
         ({"agents": {"a": {"table": {}}}}, "E850", "table"),
         ({"auth": {"kind": "jwt"}, "waf": False}, "E852", "issuer"),
@@ -80,6 +84,26 @@ async def test_an_app_says_its_agents_models_and_workflows() -> None:
     assert (config.agents["collect"].kind, config.agents["collect"].models) == ("code", ())
     assert config.agents["default"].models == ("m-1",)
     assert config.chat_agent == "talker"
+
+
+async def test_whoever_works_on_registered_tables_may_use_them() -> None:
+    """Each agent acts under its own role: those of rules, of the run log and of notifications, not one that only talks to them."""
+    talker = Agent("talker", instructions="Talk.", delegates=["validate"])
+    async with app_for_tests(talker, packs=[validation.pack()]) as app:
+        agents = described(config_of({}), app).agents
+    needed = {
+        "validate",
+        "ingestor",
+        "validator",
+        "notifier",
+        "diff_tables",
+        "rule_validator",
+    } & agents.keys()
+    assert len(needed) >= 4
+    assert {name for name in needed if agents[name].control_plane} == needed
+    assert not agents["talker"].control_plane
+    async with app_for_tests(talker) as app:
+        assert not any(a.control_plane for a in described(config_of({}), app).agents.values())
 
 
 def test_fallbacks_of_a_route_may_be_asked_too() -> None:
@@ -124,3 +148,16 @@ def test_names_are_those_that_documents_are_compiled_with(name: str) -> None:
     assert names.function_arn(f"agent-{name}") == bindings.function("agent", name)
     assert names.machine_arn(name) == bindings.machine(name)
     assert names.dead("remit-dev-deliveries.fifo") == "remit-dev-deliveries-dead.fifo"
+
+
+async def test_agents_of_validation_types_share_a_function() -> None:
+    """There are many of them, and a stack takes 500 resources; one that the configuration or a workflow names has its own."""
+    step = {"Type": "Task", "Resource": "remit:agent:record_count_match", "End": True}
+    flow = {"StartAt": "Count", "States": {"Count": step}}
+    async with app_for_tests(packs=[validation.pack()]) as app:
+        config = described(config_of({"agents": {"uniqueness": {}}, "workflows": {"flow": flow}}), app)
+        every = app.catalogue.agents
+    assert {"value_range", "null_rate"} <= every.keys()
+    assert config.agents.keys().isdisjoint({"value_range", "null_rate"})
+    assert {"uniqueness", "record_count_match"} & every.keys() <= config.agents.keys()
+    assert config.agents["default"].control_plane

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,14 @@ async def charge(ref: str) -> dict[str, str]:
     with (HOME / "charged").open("a") as ledger:
         ledger.write(f"{ref}\n")
     return {"charged": ref}
+
+
+@tool(risk="L1", effect="plain")
+async def charge_slowly(ref: str) -> dict[str, str]:
+    """Charge an account that answers late."""
+    await asyncio.sleep(1.5)
+    found: dict[str, str] = await charge(ref)
+    return found
 
 
 @tool(risk="L1", effect="keyed")
@@ -66,6 +75,14 @@ async def _charger(event: Any, memory: Any, context: RunContext) -> Any:
 charger = agent(_charger, name="charger", tools=[charge])
 
 
+@agent(name="patient", tools=[charge_slowly])
+async def patient(event: Any, memory: Any, context: RunContext) -> Any:
+    """Charges two accounts, and thinks in between."""
+    first = await context.call("charge_slowly", ref="a")
+    await asyncio.sleep(2.0)
+    return [first, await context.call("charge_slowly", ref="b")]
+
+
 async def _writer(event: Any, memory: Any, context: RunContext) -> Any:
     """Writes a note."""
     return await context.call("note", ref=event["ref"])
@@ -107,6 +124,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         Summarise=task("remit:agent:summary"),
     ),
     "payment": flow("Pay", Pay=task("remit:agent:charger")),
+    "payments": flow("Pay", Pay=task("remit:agent:patient")),
     "notes": flow("Write", Write=task("remit:agent:writer")),
     "direct": flow("Charge", Charge=task("remit:tool:charge")),
     "transfer": flow("Move", Move=task("remit:agent:banker")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from tests.workflows.stepfunctions.conftest import Account, called, started
 from tests.workflows.stepfunctions.states_server import Execution
 
+from remit.adapters.driving.polling import PollingDriver
 from remit.core.budget import Budget
 from remit.core.errors import ConfigError, ConflictError
 from remit.core.states.history import ENDS
@@ -96,6 +98,22 @@ async def test_a_function_that_died_is_called_again_and_finds_its_call(account: 
     assert answer_of(account, second) == ("", {"charged": "a"})
     assert account.lines("charged") == ["a"]
     assert [s.step for s in view.steps] == ["c0"]
+
+
+async def test_an_agent_begins_nothing_that_its_function_might_not_see_the_end_of(account: Account) -> None:
+    """Its second charge would be cut off in the middle, and nobody would know whether it happened: it is left for the next."""
+    async with account.app() as app:
+        app.driver = PollingDriver()  # there are no queues
+        run_id = await started(app, "payments", {})
+        entered = account.execution.enter("Pay")
+        event = account.execution.call("Pay", "agent", "patient", {}, entered=entered)
+        ends = time.monotonic() + 6.0
+        told = await task_function.answer(app, event, lambda: ends - time.monotonic())
+        assert told == {"run_id": run_id, "status": "goes on"}
+        assert account.lines("charged") == ["a"]
+        assert (await called(app, event))["status"] == "answered"
+        assert answer_of(account, event) == ("", [{"charged": "a"}, {"charged": "b"}])
+        assert account.lines("charged") == ["a", "b"]
 
 
 async def test_a_retry_of_the_author_is_another_call(account: Account) -> None:

@@ -119,13 +119,5 @@ class SqsQueue:
         return self._known_url
 
 
-def records_of(event: Mapping[str, Any]) -> list[Received]:
-    """The messages that Lambda gives a function: its event's `Records`."""
-    return [
-        Received(r["messageId"], r["receiptHandle"], r["body"], _receives(r.get("attributes", {})))
-        for r in event.get("Records", ())
-    ]
-
-
 def _receives(attributes: Mapping[str, Any]) -> int:
     return int(attributes.get("ApproximateReceiveCount", 1))

@@ -10,10 +10,10 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from remit.adapters.driving.calls import Calls, Clients
-from remit.adapters.driving.names import DEFAULT, run_queue
+from remit.adapters.driving.names import DEFAULT, prefix, run_queue
 from remit.core.errors import ConfigError, RemitError
 from remit.ports.driving import Hint
 
@@ -27,11 +27,16 @@ NO_QUEUE = "E656"
 
 
 class SqsDriver:
-    """A `remit.ports.driving.Driver` on the run queues of a deployment."""
+    """A `remit.ports.driving.Driver` on the run queues of a deployment.
 
-    def __init__(self, clients: Clients, deployment: str) -> None:
+    `coded`: the agents of its code. Another one's name may become that of their queue, as `pay.out` becomes `pay-out`, and its
+    runs are none of theirs.
+    """
+
+    def __init__(self, clients: Clients, deployment: str, coded: Container[str] = ()) -> None:
         self._calls = Calls(clients)
         self._deployment = deployment
+        self._coded = coded
         self._without: set[str] = set()
 
     async def hint(self, hints: Sequence[Hint]) -> list[Hint]:
@@ -81,7 +86,8 @@ class SqsDriver:
 
     async def _queue_of(self, agent: str) -> tuple[str, str]:
         own, shared = run_queue(self._deployment, agent), run_queue(self._deployment, DEFAULT)
-        if own not in self._without:
+        is_own = agent in self._coded or own == f"{prefix(self._deployment)}{agent}"
+        if is_own and own not in self._without:
             try:
                 return own, await self._calls.url(own)
             except ConfigError as error:

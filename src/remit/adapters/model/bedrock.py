@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import importlib.util
-import re
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,25 +17,16 @@ from msgspec.structs import replace
 
 from remit.adapters.model import failures
 from remit.adapters.model.assembly import Assembler
-from remit.adapters.model.content import (
-    attachments,
-    known_tools,
-    object_schema,
-    result_text,
-    sent_input,
-    turns,
-)
+from remit.adapters.model.content import attachments, result_text
+from remit.adapters.model.converse import REDACTED, body_of, mark_for_cache
 from remit.adapters.model.failures import MAX_ANSWER_BYTES, Provider
 from remit.adapters.model.guardrail import BedrockGuardrail, assessments_in, judged, note_of
 from remit.core.budget import Usage
 from remit.core.errors import ConfigError, ModelError, RemitError
-from remit.core.message import Block, Document, Image, Message, Text, Thinking, ToolResult, ToolUse
+from remit.core.message import Block, Message, ToolResult
 from remit.ports.blobs import Blobs
 from remit.ports.guardrail import Guardrail
 from remit.ports.model import Delta, ModelReply, ModelRequest, OnDelta, StopReason
-
-REDACTED = "redacted:"
-"""Before the signature (base64) of a `Thinking` whose text the provider keeps to itself."""
 
 GUARDRAIL_S = 30.0
 """How long a guardrail may take over a text."""
@@ -74,12 +64,6 @@ _NO_CREDENTIALS = (
     "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "CredentialRetrievalError", "TokenRetrievalError",
     "SSOTokenLoadError", "UnauthorizedSSOTokenError", "NoAuthTokenError", "LoginRefreshRequired",
 )  # fmt: skip
-_DOCUMENTS = {
-    "application/pdf": "pdf", "text/csv": "csv", "text/html": "html", "text/markdown": "md", "text/plain": "txt",
-    "application/msword": "doc", "application/vnd.ms-excel": "xls",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
-}  # fmt: skip
 
 
 def inference_profile(model_id: str, region: str, override: str = "") -> str:
@@ -319,28 +303,13 @@ class BedrockModel:
         return _finish(call.assembler, stop, usage, str(sent["modelId"]), trace)
 
     def _body(self, request: ModelRequest, files: Mapping[str, bytes]) -> dict[str, Any]:
-        model = inference_profile(request.model, self._region, self._override)
-        limits: dict[str, Any] = {"maxTokens": request.max_tokens}
-        if request.temperature is not None:
-            limits["temperature"] = request.temperature
-        body: dict[str, Any] = {
-            "modelId": model,
-            "messages": _messages(request, files, signed="anthropic." in model),
-            "inferenceConfig": limits,
-        }
-        if request.system:
-            body["system"] = [{"text": request.system}]
-        if tools := known_tools(request):
-            body["toolConfig"] = {"tools": [_tool(t.name, t.description, t.input_schema) for t in tools]}
-        if request.output_schema is not None:
-            structure = {"jsonSchema": {"name": "answer", "schema": _text(request.output_schema)}}
-            body["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": structure}}
+        body = body_of(inference_profile(request.model, self._region, self._override), request, files)
         if self._guardrail:
             body["guardrailConfig"] = self._guardrail
         if self._extra:
             body["additionalModelRequestFields"] = self._extra
         if self._prompt_cache:
-            _mark_for_cache(body)
+            mark_for_cache(body)
         return body
 
     def _failure(self, error: Exception, request: ModelRequest) -> ModelError:
@@ -480,61 +449,3 @@ def _take_event(event: Mapping[str, Any], assembler: Assembler) -> None:
             assembler.sign(index, reasoning["signature"])
         if reasoning.get("redactedContent"):
             assembler.sign(index, REDACTED + base64.b64encode(reasoning["redactedContent"]).decode())
-
-
-def _text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _tool(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    spec = {"name": name, "inputSchema": {"json": object_schema(schema)}}
-    return {"toolSpec": spec | ({"description": description} if description else {})}
-
-
-def _mark_for_cache(body: dict[str, Any]) -> None:
-    """Everything before a cache point is cached: tools and instructions, then the conversation."""
-    point = {"cachePoint": {"type": "default"}}
-    head = body.get("system") or body.get("toolConfig", {}).get("tools")
-    if head:
-        head.append(point)
-    body["messages"][-1]["content"].append(point)
-
-
-def _messages(request: ModelRequest, files: Mapping[str, bytes], *, signed: bool) -> list[dict[str, Any]]:
-    return [
-        {"role": role, "content": [sent for b in blocks if (sent := _block(b, files, signed)) is not None]}
-        for role, blocks in turns(request.messages)
-    ]
-
-
-def _block(block: Block, files: Mapping[str, bytes], signed: bool) -> dict[str, Any] | None:
-    if isinstance(block, Text):
-        return {"text": block.text}
-    if isinstance(block, Thinking):
-        return _thinking(block) if signed else None
-    if isinstance(block, ToolUse):
-        return {"toolUse": {"toolUseId": block.id, "name": block.name, "input": sent_input(block)}}
-    if isinstance(block, ToolResult):
-        result = {"toolUseId": block.tool_use_id, "content": [{"text": result_text(block)}]}
-        return {"toolResult": result | ({"status": "error"} if block.is_error else {})}
-    if isinstance(block, Image):
-        kind = block.media_type.removeprefix("image/")
-        return {"image": {"format": kind, "source": {"bytes": files[block.digest]}}}
-    return {"document": _document(block, files[block.digest])}
-
-
-def _thinking(block: Thinking) -> dict[str, Any] | None:
-    """Reasoning is sent back to Claude only, and only when signed."""
-    if block.signature.startswith(REDACTED):
-        redacted = base64.b64decode(block.signature.removeprefix(REDACTED))
-        return {"reasoningContent": {"redactedContent": redacted}}
-    if not block.signature:
-        return None
-    return {"reasoningContent": {"reasoningText": {"text": block.text, "signature": block.signature}}}
-
-
-def _document(block: Document, data: bytes) -> dict[str, Any]:
-    """Bedrock allows only letters, digits, single spaces, hyphens and brackets in names."""
-    name = " ".join(re.sub(r"[^A-Za-z0-9\s\-()\[\]]", " ", block.name).split()) or "document"
-    kind = _DOCUMENTS.get(block.media_type.partition(";")[0], "txt")
-    return {"name": name[:200], "format": kind, "source": {"bytes": data}}

@@ -13,8 +13,6 @@ from remit.adapters.notify.smtp import composed
 from remit.core.errors import ConfigError
 from remit.core.notification import Notification, addresses
 
-SCHEME = "ses"
-
 
 def ses_sender(url: str) -> str:
     """The sender that `ses://?from=address` names. Raises ConfigError E629."""

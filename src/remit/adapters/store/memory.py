@@ -154,8 +154,9 @@ class MemoryStore:
             return None
         if run.head.lease_until > now and run.head.owner != worker:
             return None
+        lapsed = run.head.owner not in ("", worker)
         run.head = replace(run.head, epoch=run.head.epoch + 1, owner=worker, lease_until=now + ttl_ms)
-        return Lease(run_id=run_id, worker=worker, epoch=run.head.epoch, until=run.head.lease_until)
+        return Lease(run_id, worker, run.head.epoch, run.head.lease_until, lapsed)
 
     async def renew(self, lease: Lease, *, ttl_ms: int) -> Lease | None:
         """Hold on; None when the epoch has moved on."""

@@ -14,7 +14,8 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from remit.core.errors import InputError, RemitError, StoreError
-from remit.engine.bus.partition import Partition, Serving
+from remit.engine.bus.claims import Serving
+from remit.engine.bus.partition import Partition
 from remit.engine.bus.portions import portions
 from remit.engine.bus.records import (
     DAY_MS,

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from remit.core.cloudevent import MOST_TEXT, CloudEvent, stored_event, to_json
 from remit.core.errors import InputError, NotFoundError
 from remit.core.task import Actor
+from remit.engine.bus.claims import CLAIM_S, Serving, Spoken
 from remit.engine.bus.dispatcher import Dispatcher
-from remit.engine.bus.partition import CLAIM_S, Serving, Spoken
 from remit.engine.bus.portions import MOST_WRITES
 from remit.engine.bus.publishing import Publisher
 from remit.engine.bus.records import (

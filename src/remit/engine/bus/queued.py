@@ -16,10 +16,10 @@ from remit.core.cloudevent import MOST_TEXT, UNTRUSTED, CloudEvent
 from remit.core.errors import ConfigError, InputError, RemitError
 from remit.core.rule import Redelivery
 from remit.engine.bus import turns
+from remit.engine.bus.claims import CLAIM_S, Spoken
 from remit.engine.bus.consuming import Consumer
 from remit.engine.bus.dispatcher import Waiting
 from remit.engine.bus.local import OUTLET, LocalBus
-from remit.engine.bus.partition import CLAIM_S, Spoken
 from remit.engine.bus.portions import MOST_WRITES
 from remit.engine.bus.publishing import OWN
 from remit.engine.bus.records import ACTOR, AGENTS, READY, Subscribed

@@ -8,7 +8,7 @@ from remit.core.cloudevent import stored_event
 from remit.core.codec import encode
 from remit.core.pattern import compiled
 from remit.core.signal import TaskAnswered
-from remit.engine.bus.partition import Claimed, Serving
+from remit.engine.bus.claims import Claimed, Serving
 from remit.engine.bus.records import EVENT, QUEUE, READY, WAIT, labels_of, parts_of, ticket_ms
 from remit.ports.store import Delete, Signal, Write
 

@@ -25,7 +25,7 @@ from remit.core.states.resources import Resource, parse
 from remit.core.task import Problem
 from remit.engine.effects import Recorder
 from remit.engine.gateway import Ask, Gateway, Interrupted, Parked
-from remit.engine.hearing import hear
+from remit.engine.hearing import hear_inbox
 from remit.engine.kit import Kit
 from remit.engine.workflows import callbacks, calls, mapping
 from remit.engine.workflows.ending import ended_with
@@ -109,13 +109,7 @@ class Interpreter:
     async def _hear(self) -> None:
         """Take signals in while calls are in flight: those who waited for them go on."""
         self._noticed.clear()
-        if not self.recorder.inbox:
-            return
-        signals = await self.kit.store.inbox(self.run.run_id)
-        self.recorder.inbox = 0
-        hear(self.kit, self.recorder, signals)
-        if signals:
-            await self.recorder.flush(consumed=[s.signal_id for s in signals])
+        if await hear_inbox(self.kit, self.recorder):
             self._wake(self._waiting)
 
     async def _next(self) -> None:

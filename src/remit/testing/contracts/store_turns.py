@@ -56,6 +56,18 @@ class TurnsContract(StoreSuite):
         await store.release(old)
         assert (await self.head(store, "r")).owner == "w2"
 
+    async def test_a_lease_tells_whether_the_one_before_was_given_back(self, store: Store) -> None:
+        """It lapsed when another worker went without a word: not when it was given back, nor when the same one takes again."""
+        await self.start(store, "r")
+        first = await self.take(store, "r", "w1", ttl_ms=10_000)
+        again = await self.take(store, "r", "w1", ttl_ms=10_000)
+        assert (first.lapsed, again.lapsed) == (False, False)
+        await self.pass_time(store, 10_001)
+        third = await self.take(store, "r", "w2", ttl_ms=10_000)
+        assert third.lapsed
+        await store.release(third)
+        assert not (await self.take(store, "r", "w3")).lapsed
+
     async def test_renew_holds_on(self, store: Store) -> None:
         """A renewed lease keeps its epoch and lasts longer, even when it was late but nobody came."""
         await self.start(store, "r")

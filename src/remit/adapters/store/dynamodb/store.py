@@ -175,17 +175,19 @@ class DynamoStore:
 
     async def lease(self, run_id: str, worker: str, *, ttl_ms: int) -> Lease | None:
         """Take the run unless somebody else holds it or it ended."""
-        now = self._clock.now()
+        now, lapsed = self._clock.now(), False
 
         def take(head: Head) -> Head | None:
+            nonlocal lapsed
             run = head.run
             if run.status == "ended" or (run.lease_until > now and run.owner != worker):
                 return None
+            lapsed = run.owner not in ("", worker)
             taken = replace(run, epoch=run.epoch + 1, owner=worker, lease_until=now + ttl_ms)
             return replace(head, run=taken)
 
         head = await self._commits.rewrite(run_id, take)
-        return Lease(run_id, worker, head.run.epoch, head.run.lease_until) if head else None
+        return Lease(run_id, worker, head.run.epoch, head.run.lease_until, lapsed) if head else None
 
     async def renew(self, lease: Lease, *, ttl_ms: int) -> Lease | None:
         """Hold on; None when the epoch has moved on."""

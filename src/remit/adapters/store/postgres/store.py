@@ -49,9 +49,10 @@ _READ = """SELECT events.seq, body, events.hash FROM events JOIN runs ON runs.ke
     WHERE run_id = %s AND events.seq > %s ORDER BY run_key, events.seq LIMIT %s"""
 _INBOX = """SELECT run_id, signal_id, inbox.body FROM inbox JOIN runs ON runs.key = run_key
     WHERE run_id = %s AND inbox.body IS NOT NULL ORDER BY id"""
-_LEASE = f"""UPDATE runs SET epoch = epoch + 1, owner = %s, lease_until = {_NOW} + %s
-    WHERE run_id = %s AND status <> 'ended' AND (lease_until <= {_NOW} OR owner = %s)
-    RETURNING run_id, owner, epoch, lease_until"""
+_LEASE = f"""WITH free AS (SELECT key, owner AS held FROM runs
+        WHERE run_id = %s AND status <> 'ended' AND (lease_until <= {_NOW} OR owner = %s) FOR UPDATE)
+    UPDATE runs SET epoch = epoch + 1, owner = %s, lease_until = {_NOW} + %s FROM free WHERE runs.key = free.key
+    RETURNING run_id, owner, epoch, lease_until, held NOT IN ('', owner)"""
 _RENEW = f"""UPDATE runs SET lease_until = {_NOW} + %s WHERE run_id = %s AND epoch = %s AND owner = %s
     RETURNING lease_until"""
 _RELEASE = "UPDATE runs SET owner = '', lease_until = 0 WHERE run_id = %s AND epoch = %s AND owner = %s"
@@ -227,7 +228,7 @@ class PostgresStore:
 
     async def lease(self, run_id: str, worker: str, *, ttl_ms: int) -> Lease | None:
         """Take the run unless somebody else holds it or it ended."""
-        rows = await self._rows(_LEASE, (worker, ttl_ms, run_id, worker))
+        rows = await self._rows(_LEASE, (run_id, worker, worker, ttl_ms))
         return Lease(*rows[0]) if rows else None
 
     async def renew(self, lease: Lease, *, ttl_ms: int) -> Lease | None:

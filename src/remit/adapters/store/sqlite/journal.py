@@ -118,8 +118,9 @@ def deliver(db: sqlite3.Connection, signal: Signal) -> None:
 
 def lease(db: sqlite3.Connection, run_id: str, worker: str, now: int, until: int) -> Lease | None:
     """Take a run that is free."""
+    held = db.execute("SELECT owner FROM runs WHERE run_id = ?", (run_id,)).fetchone()
     rows = db.execute(_LEASE, (worker, until, run_id, now, worker)).fetchall()
-    return Lease(run_id=run_id, worker=worker, epoch=rows[0][0], until=until) if rows else None
+    return Lease(run_id, worker, rows[0][0], until, held[0] not in ("", worker)) if rows else None
 
 
 def renew(db: sqlite3.Connection, held: Lease, until: int) -> bool:

@@ -24,7 +24,7 @@ from remit.core.states.remote import Called, Remote
 from remit.core.task import Problem
 from remit.engine.effects import Recorder
 from remit.engine.gateway import Ask, Gateway, Interrupted, Parked
-from remit.engine.hearing import hear
+from remit.engine.hearing import hear_inbox
 from remit.engine.kit import Kit
 from remit.engine.workflows.callbacks import COLLECTION, token_hash
 from remit.engine.workflows.ending import ended_with
@@ -128,13 +128,7 @@ class ExecutionDriver:
 
     async def _hear(self) -> None:
         self._noticed.clear()
-        if not self.recorder.inbox:
-            return
-        signals = await self.kit.store.inbox(self.run.run_id)
-        self.recorder.inbox = 0
-        hear(self.kit, self.recorder, signals)
-        if signals:
-            await self.recorder.flush(consumed=[s.signal_id for s in signals])
+        if await hear_inbox(self.kit, self.recorder):
             self._waiting.clear()
 
     async def _read(self) -> None:
