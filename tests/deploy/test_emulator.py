@@ -82,8 +82,11 @@ def test_a_stale_process_id_is_nobody(tmp_path: Path) -> None:
 
 @pytest.mark.service
 @pytest.mark.slow
-def test_it_starts_once_answers_and_leaves_nothing(emulator: Emulator, tmp_path: Path) -> None:
-    """A second start takes the first one; other options are refused; stopping removes its data and frees its port."""
+def test_it_starts_once_answers_and_leaves_nothing(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second start takes the first one, in a narrow terminal too; other options are refused; stopping removes its data and frees its port."""
+    monkeypatch.setenv("COLUMNS", "20")
     options = Options(port=free_port(), iam=False)
     first = emulator.start(options)
     assert emulator.start(options) == first

@@ -96,6 +96,10 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
 
 
+FEW = 10
+"""So few kills may all come before the first acknowledgement, on a queue that takes its time."""
+
+
 async def killed(place: Place, tmp_path: Path, kills: int, count: int) -> None:
     """Kills two processes so often while they share the work, and checks what they did."""
     name, ledger, dice = f"bus{time.time_ns()}", tmp_path / "ledger", random.Random(7)
@@ -131,4 +135,5 @@ async def killed(place: Place, tmp_path: Path, kills: int, count: int) -> None:
         assert int(number) <= furthest.get(key, -1) + 1, f"{event} overtook one of its key"
         furthest[key] = max(int(number), furthest.get(key, -1))
     moved = {len(before) for _, before in done}
-    assert len(moved) > 2, "the kills came while events were under way"
+    if kills > FEW:
+        assert len(moved) > 2, "the kills came while events were under way"

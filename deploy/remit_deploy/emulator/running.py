@@ -170,7 +170,9 @@ def _taken(port: int) -> bool:
 
 def _is_launcher(pid: int) -> bool:
     """Whether the process is ours still: ids are used again."""
-    done = tools.run(["ps", "-p", str(pid), "-o", "command="])
+    done = tools.run(
+        ["ps", "-ww", "-p", str(pid), "-o", "command="]
+    )  # not cut at the width that COLUMNS says
     return launcher.__file__ in done.stdout
 
 

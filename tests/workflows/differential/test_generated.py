@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 
 import msgspec
@@ -20,9 +21,15 @@ COUNT, NIGHTLY = 150, 1_000
 SEED = 20_261_121
 
 
+@functools.cache
+def by_day() -> list[Case]:
+    """The documents of every day: making them takes as long as running them."""
+    return documents(COUNT, SEED)
+
+
 def test_documents_made_up_with_one_seed_give_the_same() -> None:
     """The same documents each time: what fails here fails again."""
-    made = documents(COUNT, SEED)
+    made = by_day()
     assert len(made) == COUNT
     assert _differences(made) == []
 
@@ -36,7 +43,7 @@ def test_documents_made_up_anew_give_the_same() -> None:
 
 def test_documents_made_up_are_worth_running() -> None:
     """Both query languages, every type of state, and runs that fail as well as runs that end well."""
-    made = documents(COUNT, SEED)
+    made = by_day()
     written = text([case.document for case in made])
     kinds = ("Pass", "Task", "Choice", "Wait", "Parallel", "Map", "Succeed", "Fail")
     assert [kind for kind in kinds if f'"Type": "{kind}"' not in written] == []
