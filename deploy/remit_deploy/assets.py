@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from remit_deploy.aws import Account, code_of, refused
+from remit.core.aws import code_of
+from remit_deploy.aws import Account, refused
 from remit_deploy.packaging.zipped import zip_directory
 from remit_deploy.synthesis import Assembly, Asset
 

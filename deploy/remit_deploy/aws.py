@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from remit.core.aws import code_of
 from remit.core.errors import ConfigError, DeniedError, RemitError, StoreError
 
 EMULATOR_REGION = "us-east-1"
@@ -121,11 +122,6 @@ def refused(doing: str, *, action: str = "") -> Iterator[None]:
             code="E876",
             help="check the network, then run it again: it goes on",
         ) from error
-
-
-def code_of(error: Any) -> str:
-    """The code of a botocore ClientError."""
-    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def _explained(error: Any, doing: str, action: str) -> RemitError:

@@ -7,9 +7,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from remit.core.aws import code_of
 from remit.core.errors import StoreError
 from remit_deploy import assets
-from remit_deploy.aws import Account, code_of, refused
+from remit_deploy.aws import Account, refused
 from remit_deploy.deployment import Deployment
 from remit_deploy.planning import HOLDS_DATA, KEPT, group_of
 from remit_deploy.stacks import StackEvent

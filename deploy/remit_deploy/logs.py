@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from remit.core.aws import code_of
 from remit.core.errors import InputError
 from remit.core.states.arns import plain_name
-from remit_deploy.aws import code_of, refused
+from remit_deploy.aws import refused
 from remit_deploy.deployment import Deployment
 
 OVERLAP_MS = 15_000

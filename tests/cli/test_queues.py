@@ -10,7 +10,6 @@ import pytest
 from tests.adapters import emulator
 
 from remit.adapters.driving.names import dead_queue, run_queue
-from remit.bootstrap import adapters
 
 
 def test_without_a_deployment_nothing_is_shown(project: Path, remit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +25,6 @@ def test_queues_are_listed_and_redriven(project: Path, remit, monkeypatch: pytes
     """What was given up is counted, and sent once more."""
     clients = emulator.emulated(monkeypatch)
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator.URL)
-    adapters.shared_session.cache_clear()  # it holds another test's credentials
     name, sqs = f"remit-{secrets.token_hex(4)}", clients("sqs")
     for queue in (run_queue(name, "echo"), dead_queue(name, "echo")):
         url = sqs.create_queue(QueueName=queue)["QueueUrl"]
@@ -42,4 +40,3 @@ def test_queues_are_listed_and_redriven(project: Path, remit, monkeypatch: pytes
     answer = remit("queues", "redrive", "echo", "--deployment", name)
     assert (answer.code, "1 message" in answer.err) == (0, True)
     assert listed() == [{"agent": "echo", "waiting": 1, "delayed": 0, "in_flight": 0, "dead": 0}]
-    adapters.shared_session.cache_clear()

@@ -6,7 +6,6 @@ The queues are those of an emulator over real sockets: `eval "$(scripts/ci/minis
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 from tests.adapters import emulator
 from tests.adapters.bus.deployed import Deployed
 
-from remit.bootstrap import App, adapters
+from remit.bootstrap import App
 from remit.core.cloudevent import CloudEvent
 from remit.functions import container, deliver, inbound, tick
 from remit.functions.container import shared
@@ -58,7 +57,7 @@ class Site(Deployed):
 
 
 @pytest.fixture
-def site(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def site(home: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A deployment in an account of its own: its queues on the emulator, its store in a file."""
     made = Site(emulator.emulated(monkeypatch))
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator.URL)
@@ -66,9 +65,7 @@ def site(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setenv("REMIT_DEPLOYMENT", made.name)
     monkeypatch.setenv("REMIT_BUS", "aws")
     container.shared.cache_clear()
-    adapters.shared_session.cache_clear()  # it holds another test's credentials
-    yield made
-    adapters.shared_session.cache_clear()
+    return made
 
 
 def publish(*orders: int) -> None:

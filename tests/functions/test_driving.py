@@ -9,7 +9,6 @@ import base64
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +20,6 @@ from tests.adapters import emulator
 from remit.adapters.aws.session import Session
 from remit.adapters.driving.names import dead_queue, run_queue
 from remit.adapters.store.dynamodb import heads
-from remit.bootstrap import adapters
 from remit.core.task import Result, Task
 from remit.functions import advance, container, react, tick
 from remit.functions.container import shared
@@ -101,7 +99,7 @@ class Queues:
 
 
 @pytest.fixture
-def queues(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
+def queues(home: Path, monkeypatch: pytest.MonkeyPatch) -> Queues:
     """A deployment in an account of its own: its queues on the emulator, its store in a file."""
     clients = emulator.emulated(monkeypatch)
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator.URL)
@@ -109,9 +107,7 @@ def queues(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
     name = f"remit-{secrets.token_hex(4)}"
     monkeypatch.setenv("REMIT_DEPLOYMENT", name)
     container.shared.cache_clear()
-    adapters.shared_session.cache_clear()  # it holds another test's credentials
-    yield Queues(clients, name)
-    adapters.shared_session.cache_clear()
+    return Queues(clients, name)
 
 
 def submit(agent: str, task_id: str = "t1", given: Any = "x") -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +16,7 @@ from tests.adapters import emulator
 from tests.adapters.bus.deployed import Deployed
 
 from remit.adapters.driving.names import dead_queue, run_queue
-from remit.bootstrap import App, adapters
+from remit.bootstrap import App
 from remit.core.cloudevent import CloudEvent
 from remit.core.task import Task
 from remit.functions import advance, audit, container, deliver, react
@@ -87,7 +86,7 @@ def lambda_form(record: Event) -> Event:
 
 
 @pytest.fixture
-def cloud(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+def cloud(home: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     """A deployment in an account of its own."""
     made = Cloud(emulator.emulated(monkeypatch))
     for name, value in {
@@ -100,9 +99,7 @@ def cloud(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     }.items():
         monkeypatch.setenv(name, value)
     container.shared.cache_clear()
-    adapters.shared_session.cache_clear()  # it holds another test's credentials
-    yield made
-    adapters.shared_session.cache_clear()
+    return made
 
 
 def react_to(cloud: Cloud, aws: ModuleType) -> None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.service
 
 
 STRIDE = 3
-"""By day every third case is asked about: moto takes a minute for all of them, which `make differential ARGS=--nightly` has."""
+"""By day every third case is asked about: moto takes a minute for all of them, which `make differential` takes."""
 
 CASES = corpus()
 
