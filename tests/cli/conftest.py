@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -110,7 +111,13 @@ def _start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         text=True,
         env={**os.environ, **environment},
+        preexec_fn=_heeds_ctrl_c,
     )
+
+
+def _heeds_ctrl_c() -> None:
+    """As at a terminal: whoever started the tests in the background may have had Ctrl-C ignored, which children inherit."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
