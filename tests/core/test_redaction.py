@@ -272,3 +272,12 @@ def test_a_placeholder_hides_nothing_that_stands_beside_it() -> None:
     """Only `${secret:NAME}` alone says that no password is there."""
     assert "hunter2" not in Redactor().text("mysql://ana:${secret:shop}hunter2@db/shop/orders")
     assert "hunter2" not in Redactor().text("password=${secret:shop}hunter2")
+
+
+@pytest.mark.parametrize("value", ["${secret:crm}", "Bearer ${secret:crm}", "basic ${secret:crm}"])
+def test_a_credential_that_is_only_named_stays(value: str) -> None:
+    """A header that names a secret holds none; with anything beside the name it might."""
+    headers = {"Authorization": value, "X-Api-Key": value}
+    assert Redactor().value(headers) is headers
+    assert "hunter2" not in repr(Redactor().value({"Authorization": f"{value}hunter2"}))
+    assert "hunter2" not in repr(Redactor().value({"Authorization": f"hunter2 {value}"}))

@@ -7,14 +7,15 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
 import pytest
+from tests.deploy import roles
 from tests.deploy.customer import (
     METADATA,
     MODEL,
-    OTHER_MODEL,
     Model,
     Remit,
     Shop,
@@ -23,6 +24,7 @@ from tests.deploy.customer import (
     write_project,
 )
 
+from remit_deploy.deployment import RELEASE
 from remit_deploy.emulator.running import Emulator, Options
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
@@ -255,42 +257,19 @@ def test_a_message_that_nobody_can_read_is_given_up_and_can_be_sent_again(world:
     assert len(logged.splitlines()) >= 5
 
 
-@pytest.mark.parametrize(
-    ("service", "operation", "given"),
-    [
-        ("sqs", "send_message", {"QueueUrl": "{queue}run-clerk", "MessageBody": "x"}),
-        ("sqs", "receive_message", {"QueueUrl": "{queue}run-clerk"}),
-        (
-            "bedrock-runtime",
-            "converse",
-            {"modelId": OTHER_MODEL, "messages": [{"role": "user", "content": [{"text": "x"}]}]},
-        ),
-        ("secretsmanager", "get_secret_value", {"SecretId": f"{NAME}/deployment/audit_key"}),
-        ("dynamodb", "scan", {"TableName": f"{NAME}-api_key"}),
-        ("dynamodb", "put_item", {"TableName": f"{NAME}-definition_head", "Item": {}}),
-        (
-            "dynamodb",
-            "delete_item",
-            {"TableName": f"{NAME}-journal", "Key": {"run_id": {"S": "r"}, "seq": {"N": "0"}}},
-        ),
-        ("s3", "get_object", {"Bucket": f"{NAME}-artifacts-000000000000-us-east-1", "Key": "agents/clerk/x"}),
-        (
-            "s3",
-            "put_object",
-            {"Bucket": f"{NAME}-audit-000000000000-us-east-1", "Key": "journal/x", "Body": b""},
-        ),
-        ("iam", "list_roles", {}),
-    ],
-)
-def test_an_agent_may_do_nothing_else(
-    world: World, service: str, operation: str, given: dict[str, Any]
-) -> None:
-    """The role of the assistant's function is refused other agents' queues, models, secrets, prefixes, and the registry."""
-    client = as_agent(world, "assistant", service)
-    queue = f"{world.remit.variables['AWS_ENDPOINT_URL']}/000000000000/{NAME}-"
-    filled = {k: v.format(queue=queue) if isinstance(v, str) else v for k, v in given.items()}
-    with pytest.raises(Exception, match=r"AccessDenied|not authorized"):
-        getattr(client, operation)(**filled)
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.nightly)])
+def test_no_agent_may_do_more_than_its_own_work(world: World, every: bool) -> None:
+    """An agent's role may use its own queue and prefix, and is refused the others', their models, secrets and the registry."""
+    functions = world.aws("lambda").get_paginator("list_functions").paginate()
+    names = sorted(f["FunctionName"] for page in functions for f in page["Functions"])
+    prefix = f"{NAME}-agent-"
+    agents = [n.removeprefix(prefix) for n in names if n.startswith(prefix)]
+    tried = agents if every else ["assistant", "default"]
+    client = functools.cache(functools.partial(as_agent, world))
+    refused = roles.outcomes(client, world.remit.variables["AWS_ENDPOINT_URL"], NAME, tried)
+    assert {a.words: [] if a.allowed else tried for a in roles.ATTEMPTS} == refused
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "least-privilege.md").read_text()
+    assert not every or roles.table(refused, agents) in page, roles.table(refused, agents)
 
 
 def test_an_agent_may_ask_its_own_model(world: World) -> None:
@@ -298,6 +277,19 @@ def test_an_agent_may_ask_its_own_model(world: World) -> None:
     messages = [{"role": "user", "content": [{"text": "hello"}]}]
     client = as_agent(world, "assistant", "bedrock-runtime")
     assert client.converse(modelId=MODEL, messages=messages)["stopReason"] == "end_turn"
+
+
+@pytest.mark.nightly
+def test_what_runs_in_dev_is_promoted_to_stage_by_one_command(world: World) -> None:
+    """The stage answers with the very code and definitions of dev, under names and keys of its own."""
+    done = world.remit.data("deploy", "promote", "--to", "stage", *TARGET, "--yes")
+    assert done["ApiUrl"] != world.remit.data("deploy", "outputs", *TARGET)["ApiUrl"]
+    stacks = [
+        world.aws("cloudformation").describe_stacks(StackName=f"shop-{env}")["Stacks"][0]
+        for env in ("dev", "stage")
+    ]
+    outputs = [{o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]} for stack in stacks]
+    assert outputs[0][RELEASE] == outputs[1][RELEASE]
 
 
 def test_the_status_is_healthy(world: World) -> None:

@@ -202,4 +202,5 @@ def test_a_tick_does_nothing_when_nothing_is_due(home: Path, aws: ModuleType) ->
         "hinted": 0,
         "waiting": 0,
         "delivered": 0,
+        "swept": 0,
     }

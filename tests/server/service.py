@@ -11,9 +11,9 @@ from pathlib import Path
 
 from remit import Pack, agent, open_app, tool
 from remit.bootstrap import App
-from remit.sdk import ValidationType
+from remit.sdk import ToolContext, ValidationType
 from remit.server.serving import serve
-from remit.settings import Settings
+from remit.settings import McpServing, Settings
 
 HOLD = "hold"
 """While a file of this name is in the home directory, the tool `slow` does not return."""
@@ -29,6 +29,12 @@ def pack(home: Path) -> Pack:
             ledger.write(f"{amount}\n")
         return f"paid {amount}"
 
+    @tool
+    def note(context: ToolContext) -> str:
+        """Keep a note."""
+        context.keep("note.txt", b"about to pay", "text/plain")
+        return "noted"
+
     @tool(effect="read", timeout_s=60)
     async def slow() -> str:
         """Take as long as the test wants."""
@@ -42,9 +48,10 @@ def pack(home: Path) -> Pack:
         """Says what it was given."""
         return {"said": input}
 
-    @agent(tools=[pay])
+    @agent(tools=[pay, note])
     async def payer(input, memory, context):
         """Pays, when somebody lets it."""
+        await context.call("note")
         return {"receipt": await context.call("pay", amount=input.get("amount", 1))}
 
     @agent(tools=[slow])
@@ -99,6 +106,7 @@ def app_in(home: Path) -> App:
         policies=(str(profiles(home)),),
         chat_agent="echo",
         chat_origins=("https://shop.example",),
+        mcp_serve=McpServing(tools=("pay", "slow"), hold_s=1.0),
     )
     return open_app(settings, packs=[pack(home)])
 

@@ -66,6 +66,8 @@ BODIES = {
     "takeTask": {"wait_s": 0},
     "publishEvents": {"specversion": "1.0", "id": "e2", "source": "test", "type": "auth.event", "data": {}},
     "chat": {"user_id": "u", "query": "hi"},
+    "putDocument": {"text": "Refunds take three days."},
+    "addFact": {"scope": "tenant", "subject": "auth-subject", "text": "It is blue.", "tag": "fact"},
     "testRules": {
         "event": {"specversion": "1.0", "id": "e3", "source": "test", "type": "auth.event", "data": {}}
     },
@@ -79,6 +81,8 @@ PARAMETERS = {
     "removeValidationType": {"reason": "x"},
     "showConversation": {"user_id": "u"},
     "chatTurn": {"user_id": "u"},
+    "searchDocuments": {"query": "refunds"},
+    "forgetSubject": {"subject": "auth-subject"},
 }
 
 GUARDED = sorted(name for name, (_, _, scope) in OPERATIONS.items() if scope)
@@ -90,6 +94,7 @@ MAKES_ITS_OWN = {
     "draftValidation",
     "putSchedule",
     "putNotifier",
+    "putDocument",
     "takeTask",
 }
 """Operations on a name that need not exist: another tenant gets its own."""
@@ -110,6 +115,8 @@ def ids(shared, until):
         ):
             made = adam.put(f"/api/v1{path}", json=BODIES[name])
             assert made.status_code == 201, made.text
+        adam.put("/api/v1/documents/auth-document", json=BODIES["putDocument"]).raise_for_status()
+        fact = adam.post("/api/v1/memories", json=BODIES["addFact"]).raise_for_status().json()
         made = adam.post("/api/v1/validations", json=BODIES["createValidation"])
         assert made.status_code == 201, made.text
         flow = {"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}
@@ -160,6 +167,9 @@ def ids(shared, until):
         "activity": "auth-activity",
         "dead_letter_id": dead[0]["dead_letter_id"],
         "conversation_id": "auth-conversation",
+        "document_id": "auth-document",
+        "fact_id": fact["fact_id"],
+        "reference": "note.txt",
     }
 
 
@@ -242,6 +252,9 @@ def test_another_tenants_ids_look_unknown(shared, ids, name):
         "activity": "no-activity",
         "dead_letter_id": "no-letter",
         "conversation_id": "no-conversation",
+        "document_id": "no-document",
+        "fact_id": "no-fact",
+        "reference": "no-artifact",
     }
     with shared.client("zoe") as zoe:
         theirs, nobodys = call(zoe, name, ids), call(zoe, name, unknown)

@@ -27,12 +27,27 @@ WRITTEN_BY_RUNS = frozenset(
         "session",
         "message",
         "workflow_step",
+        "conversation_summary",
+        "memory_fact",
+        "memory_word",
+        "shared_state",
+        "connection_grant",
     }
 )
-"""What the journal's events become: records, events on the bus, the memory of a conversation."""
+"""What the journal's events become: records, events on the bus, the memory of a conversation; and what agents remember."""
 
-READ_BY_RUNS = frozenset({"definition_head", "definition_version", "bus_subscription", "bus_revision"})
-"""The registry, whose versions a run is pinned to, and who listens to what."""
+READ_BY_RUNS = frozenset(
+    {
+        "definition_head",
+        "definition_version",
+        "bus_subscription",
+        "bus_revision",
+        "document",
+        "document_version",
+        "document_library",
+    }
+)
+"""The registry, whose versions a run is pinned to, who listens to what, and the documents that agents search."""
 
 CONTROL_PLANE = frozenset(
     {

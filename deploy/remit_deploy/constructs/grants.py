@@ -103,9 +103,15 @@ def send(names: Names, queues: Iterable[str]) -> Allow:
     )
 
 
-def objects(names: Names, bucket: str, prefixes: Iterable[str], *, write: bool = True) -> Allow:
-    """To read, and to write, the objects under prefixes."""
-    actions = ("s3:GetObject", "s3:PutObject") if write else ("s3:GetObject",)
+def objects(
+    names: Names, bucket: str, prefixes: Iterable[str], *, write: bool = True, erase: bool = False
+) -> Allow:
+    """To read, to write, and to erase if that is wanted, the objects under prefixes."""
+    actions = (
+        "s3:GetObject",
+        *(("s3:PutObject",) if write else ()),
+        *(("s3:DeleteObject",) if erase else ()),
+    )
     arns = tuple(names.bucket_arn(bucket, f"{prefix.strip('/')}/*".lstrip("/")) for prefix in prefixes)
     return Allow(actions, arns, why="objects under its own prefixes: their names are not known before")
 

@@ -57,7 +57,8 @@ class Roles:
         return [
             *self._every_table(grants.WRITE),
             grants.send(names, [*self._queues, names.deliveries]),
-            grants.objects(names, "artifacts", ["blobs", "agents"]),
+            grants.objects(names, "artifacts", ["blobs"], erase=True),  # documents that are deleted
+            grants.objects(names, "artifacts", ["agents"]),
             grants.objects(names, "config", [""], write=False),
             grants.objects(names, "audit", ["journal"], write=False),
             *grants.versions(names, "audit", "journal"),

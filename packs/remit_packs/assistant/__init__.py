@@ -1,24 +1,25 @@
-"""An assistant that reasons and acts: the time, arithmetic and a small database; and research by three agents in a row."""
+"""An assistant that reasons and acts, with databases, the web, documents, code, charts and memory; and research by three agents."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from remit.sdk import Pack
-from remit_packs.assistant.agents import AGENTS
+from remit_packs.assistant.agents import RESEARCHERS, assistant_with
 from remit_packs.assistant.rules import RULES
+from remit_packs.assistant.shop import shop_database
 from remit_packs.assistant.workflows import RESEARCH
+from remit_packs.tools.sql import database_tools
 
 __all__ = ["pack"]
 
 
 def pack(home: Path | str | None = None) -> Pack:
-    """The pack. Its database ships with it and is only read, so `home` is not used."""
-    del home
+    """The pack. The e-commerce database that it may be asked about is made under `home` on first use, and only read."""
     return Pack(
         "assistant",
         description="A general assistant with tools, and a workflow of research, analysis and summary.",
-        agents=AGENTS,
+        agents=[assistant_with(database_tools(shop_database(home))), *RESEARCHERS],
         workflows=[RESEARCH],
         rules=RULES,
     )

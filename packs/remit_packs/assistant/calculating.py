@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from remit.sdk import ToolError, tool
+from remit.sdk import ArgumentsError, tool
 
 MOST_CHARS = 500
 MOST_NODES = 200
@@ -47,7 +47,7 @@ def calculate(expression: Expression) -> Calculation:
 
 
 def value_of(expression: str) -> Number:
-    """The value. Raises ToolError E846 for what is no arithmetic, has no value, or would be too large."""
+    """The value. Raises ArgumentsError E846 for what is no arithmetic, has no value, or would be too large."""
     if len(expression) > MOST_CHARS:
         raise _cannot(f"it is longer than {MOST_CHARS} characters")
     try:
@@ -144,8 +144,8 @@ def _check_bits(bits: int) -> None:
         raise _cannot("a number in it would have more than 600 digits")
 
 
-def _cannot(why: str) -> ToolError:
-    return ToolError(
+def _cannot(why: str) -> ArgumentsError:
+    return ArgumentsError(
         f"this cannot be calculated: {why}",
         code="E846",
         help="write it with numbers, + - * / ** and parentheses",

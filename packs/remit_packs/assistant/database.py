@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from remit.sdk import ToolError, tool
+from remit.sdk import ArgumentsError, tool
 
 SOURCE = Path(__file__).with_name("database.sql")
 
@@ -66,7 +66,7 @@ def search_database(
     Tables: products (id, name, category, price_usd, stock, description), articles (id, title, topic, body).
     """
     if field and field not in FIELDS[table]:
-        raise ToolError(
+        raise ArgumentsError(
             f"`{field}` is no field of {table}", code="E848", help=f"its fields: {', '.join(FIELDS[table])}"
         )
     words = _words(query)

@@ -1,6 +1,6 @@
 """The offline `rules` model of this pack: plain Python that plays each agent from what the tools answer, and says what it is.
 
-It tells three kinds of question apart by their words. It is no language model, and says so where it is lost.
+It tells a few kinds of question apart by their words. It is no language model, and says so where it is lost.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from remit.sdk import Message, ModelRequest, Rule, Text, ToolResult, ToolUse, assistant
-
-OFFLINE = "I am Remit's offline rules model: fixed rules, not a language model."
+from remit.sdk import Message, ModelRequest, Rule, assistant
+from remit_packs.assistant.sales import ask_sales
+from remit_packs.listening import OFFLINE, handed_over, listen
 
 ZONES: Mapping[str, str] = {
     "amsterdam": "Europe/Amsterdam", "beijing": "Asia/Shanghai", "berlin": "Europe/Berlin", "chicago": "America/Chicago",
@@ -30,6 +30,15 @@ _FUNCTION = r"\b(?:abs|sqrt|round|min|max|floor|ceil|exp|log10|log2|log|sin|cos|
 _SUM = re.compile(rf"(?:{_FUNCTION}|\bpi\b|[\d.+\-*/%(),\s])+", re.IGNORECASE)
 _IS_SUM = re.compile(rf"{_FUNCTION}|[\d)]\s*(?:\*\*|//|[-+*/%])\s*[\d(.\-a-z]", re.IGNORECASE)
 _RECALL = re.compile(r"\b(?:what did i (?:ask|say)|my (?:last|previous|first) (?:question|message))\b", re.I)
+_REMEMBER = re.compile(r"(?:please )?remember (?:that )?(.+)", re.IGNORECASE | re.DOTALL)
+_REMEMBERED = re.compile(r"\bwhat do you (?:remember|know about me)\b|\bwhat did i tell you\b", re.IGNORECASE)
+_WEB = re.compile(
+    r"\b(?:search the web|look on the web|what does the web say)\s+(?:for|on|about)?\s*(.+)", re.IGNORECASE
+)
+_DOCUMENTS = re.compile(
+    r"\b(?:search|look in) (?:my|our|the) documents\s+(?:for|on|about)?\s*(.+)", re.IGNORECASE
+)
+_PYTHON = re.compile(r"run (?:this )?python:?\s+(.+)", re.IGNORECASE | re.DOTALL)
 _WORDY = (
     (r"\bplus\b", "+"),
     (r"\bminus\b", "-"),
@@ -38,36 +47,6 @@ _WORDY = (
     ("×", "*"),
     (r"\^", "**"),
 )
-
-
-class Step(NamedTuple):
-    """A tool's answer since the last words."""
-
-    tool: str
-    output: Any
-    failed: bool
-
-
-class Talk(NamedTuple):
-    """The last words, what the user said before them, and what tools answered since."""
-
-    said: str
-    before: tuple[str, ...]
-    steps: tuple[Step, ...]
-
-
-def listen(request: ModelRequest) -> Talk:
-    """A request as rules read it."""
-    said: list[str] = []
-    steps: list[Step] = []
-    names: dict[str, str] = {}
-    for message in request.messages:
-        answers = [block for block in message.blocks if isinstance(block, ToolResult)]
-        names |= {block.id: block.name for block in message.blocks if isinstance(block, ToolUse)}
-        if message.role == "user" and message.text.strip() and not answers:
-            said, steps = [*said, message.text.strip()], []
-        steps += [Step(names.get(a.tool_use_id, ""), a.content, a.is_error) for a in answers]
-    return Talk(said[-1] if said else "", tuple(said[:-1]), tuple(steps))
 
 
 # the assistant
@@ -90,7 +69,7 @@ def tell_time(request: ModelRequest) -> Message | None:
         return None
     named = _ZONE.search(talk.said)
     city = next((zone for city, zone in ZONES.items() if city in talk.said.lower()), "UTC")
-    return _call(talk, "get_current_time", {"zone": named[0] if named else city})
+    return talk.call("I look that up.", "get_current_time", {"zone": named[0] if named else city})
 
 
 def do_sums(request: ModelRequest) -> Message | None:
@@ -100,7 +79,7 @@ def do_sums(request: ModelRequest) -> Message | None:
         if step.tool == "calculate":
             return assistant(f"{step.output['expression']} = {step.output['result']}")
     wanted = expression_in(talk.said)
-    return _call(talk, "calculate", {"expression": wanted}) if wanted else None
+    return talk.call("I look that up.", "calculate", {"expression": wanted}) if wanted else None
 
 
 def recall(request: ModelRequest) -> Message | None:
@@ -114,6 +93,76 @@ def recall(request: ModelRequest) -> Message | None:
     return assistant(f"You asked: {which}")
 
 
+def keep_in_mind(request: ModelRequest) -> Message | None:
+    """Remember what one is asked to, and say what is known when one is asked that."""
+    talk = listen(request)
+    for step in talk.steps:
+        if step.tool == "remember":
+            return assistant(f"I will remember that ({step.output['citation']}).")
+        if step.tool == "recall":
+            notes = [f"- {note['text']} ({note['citation']})" for note in step.output["notes"]]
+            return assistant(
+                "\n".join(["This is what I was told to remember:", *notes])
+                if notes
+                else "I was told nothing yet."
+            )
+    wanted = _REMEMBER.match(talk.said)
+    if wanted:
+        told = {"subject": "user", "text": wanted[1].strip(), "tag": "preference", "scope": "user"}
+        return talk.call("I keep that beyond this conversation.", "remember", told)
+    if _REMEMBERED.search(talk.said):
+        return talk.call(
+            "I look what I was told.", "recall", {"subject": "user", "scope": "user", "limit": 20}
+        )
+    return None
+
+
+def search_elsewhere(request: ModelRequest) -> Message | None:
+    """Search the web or the documents at hand, when one is asked to, and quote what was found with where it is from."""
+    talk = listen(request)
+    for step in talk.steps:
+        if step.tool == "web_search":
+            hits = [f"- {hit['title']}: {hit['snippet']} [{hit['url']}]" for hit in step.output["hits"]]
+            return assistant(
+                "\n".join(["The web has this:", *hits]) if hits else "The web has nothing on it."
+            )
+        if step.tool == "search_documents":
+            found = [
+                f"- {part['title']}: {part['text'][:300]} [{part['citation']}]"
+                for part in step.output["passages"]
+            ]
+            return assistant(
+                "\n".join(["The documents have this:", *found])
+                if found
+                else "The documents have nothing on it."
+            )
+    for pattern, tool in ((_WEB, "web_search"), (_DOCUMENTS, "search_documents")):
+        wanted = pattern.search(talk.said)
+        if wanted:
+            return talk.call(
+                "I was asked to search.", tool, {"query": wanted[1].strip(" ?.")[:300], "limit": 3}
+            )
+    return None
+
+
+def run_code(request: ModelRequest) -> Message | None:
+    """Run Python that one is given, and say what it answered."""
+    talk = listen(request)
+    for step in talk.steps:
+        if step.tool == "run_python":
+            ran = step.output
+            said = "\n".join(
+                part for part in (ran["stdout"].strip(), ran["value"], ran["stderr"].strip()) if part
+            )
+            return assistant(said or f"It ended: {ran['ending']}.")
+    wanted = _PYTHON.match(talk.said)
+    return (
+        talk.call("I run it in the sandbox.", "run_python", {"code": wanted[1].strip("` \n")})
+        if wanted
+        else None
+    )
+
+
 def look_up(request: ModelRequest) -> Message | None:
     """Search the database, products and then articles, and say what was found."""
     talk = listen(request)
@@ -121,13 +170,18 @@ def look_up(request: ModelRequest) -> Message | None:
         return None
     searched = [step.output for step in talk.steps if step.tool == "search_database"]
     if not searched:
-        return _call(talk, "search_database", {"query": _query(talk.said), "limit": 3})
+        return talk.call("I look that up.", "search_database", {"query": _query(talk.said), "limit": 3})
     if len(searched) == 1:
-        return _call(talk, "search_database", {"query": _query(talk.said), "table": "articles", "limit": 2})
+        return talk.call(
+            "I look that up.",
+            "search_database",
+            {"query": _query(talk.said), "table": "articles", "limit": 2},
+        )
     lines = [line for found in searched for line in _lines(found)]
     if not lines:
         return assistant(
-            f"I found nothing on that. {OFFLINE} I can tell the time in a zone, calculate, and search products and articles."
+            f"I found nothing on that. {OFFLINE} I can tell the time in a zone, calculate, say what sold, remember, run Python, and"
+            " search products, articles, documents and the web."
         )
     return assistant("\n".join(["This is what the database has on it:", *lines]))
 
@@ -155,14 +209,14 @@ def research(request: ModelRequest) -> Message | None:
     tables = ("products", "articles")
     if len(talk.steps) < len(tables):
         wanted = {"query": topic[:200], "table": tables[len(talk.steps)], "limit": 10}
-        return _call(talk, "search_database", wanted)
+        return talk.call("I look that up.", "search_database", wanted)
     lines = [line for found in searched for line in _lines(found)]
     return assistant("\n".join(lines) or f"The database has nothing on {topic}.")
 
 
 def analysis(request: ModelRequest) -> Message | None:
     """Count the findings and say what they cost, which rules can do."""
-    given = _given(request)
+    given = handed_over(request)
     lines = [line for line in str(given.get("findings", "")).splitlines() if line.startswith("- ")]
     prices = [float(price) for line in lines for price in re.findall(r"\$(\d+(?:\.\d+)?)", line[:120])]
     told = [f"{len(lines)} findings on {given.get('topic', 'the topic')}."]
@@ -177,7 +231,7 @@ def analysis(request: ModelRequest) -> Message | None:
 
 def summary(request: ModelRequest) -> Message | None:
     """Put the first findings and the analysis together."""
-    given = _given(request)
+    given = handed_over(request)
     lines = [line[2:] for line in str(given.get("findings", "")).splitlines() if line.startswith("- ")]
     first = "; ".join(line.partition(": ")[0] for line in lines[:5]) or "nothing"
     return assistant(
@@ -186,29 +240,25 @@ def summary(request: ModelRequest) -> Message | None:
 
 
 RULES: Mapping[str, Sequence[Rule]] = {
-    "assistant": (tell_failure, recall, tell_time, do_sums, look_up),
+    "assistant": (
+        tell_failure,
+        recall,
+        keep_in_mind,
+        run_code,
+        search_elsewhere,
+        ask_sales,
+        tell_time,
+        do_sums,
+        look_up,
+    ),
     "research": (research,),
     "analysis": (analysis,),
     "summary": (summary,),
 }
 
 
-def _call(talk: Talk, tool: str, given: dict[str, Any]) -> Message:
-    made = f"rules_{len(talk.before)}_{len(talk.steps)}"
-    return Message("assistant", (Text("I look that up."), ToolUse(made, tool, given)))
-
-
 def _query(text: str) -> str:
     return re.sub(r"[^\w\s-]", " ", text)[:200]
-
-
-def _given(request: ModelRequest) -> dict[str, Any]:
-    """The input that a workflow handed over: JSON behind `Input:`."""
-    try:
-        given = json.loads(listen(request).said.partition("Input:\n")[2])
-    except ValueError:
-        return {}
-    return given if isinstance(given, dict) else {}
 
 
 def _lines(found: Any) -> list[str]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
 
-from remit.sdk import ToolContext, ToolError, tool
+from remit.sdk import ArgumentsError, ToolContext, tool
 
 Zone = Annotated[
     str, Meta(max_length=64, description="IANA name of a time zone, e.g. `Europe/Berlin`; `UTC` by default.")
@@ -29,7 +29,7 @@ def get_current_time(context: ToolContext, zone: Zone = "UTC") -> Moment:
     try:
         there = ZoneInfo(zone)
     except (KeyError, ValueError, OSError) as error:
-        raise ToolError(
+        raise ArgumentsError(
             f"`{zone}` is no time zone",
             code="E847",
             help="use an IANA name, e.g. `America/New_York` or `UTC`",

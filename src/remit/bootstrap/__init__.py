@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 import remit.settings as settings_module
 from remit.adapters.clock.system import SystemClock
 from remit.adapters.policy.cedar import CedarPolicy
 from remit.adapters.policy.files import load_profiles
-from remit.adapters.secrets.salt import load_salt, shared_salt
 from remit.adapters.services import local as local_services
 from remit.adapters.signing.ed25519 import Ed25519Signer
 from remit.adapters.telemetry.many import flush
@@ -32,9 +31,12 @@ from remit.bootstrap.adapters import (
 )
 from remit.bootstrap.catalogue import Known, check_workflows
 from remit.bootstrap.collections import COLLECTIONS
+from remit.bootstrap.facilities import Equipment
+from remit.bootstrap.guardrail import open_guardrail
+from remit.bootstrap.mcp import add_mcp_tools
 from remit.bootstrap.packs import find_packs
+from remit.bootstrap.redaction import check_definitions, known_secrets, open_redactors
 from remit.core.cloudevent import CloudEvent
-from remit.core.codec import plain
 from remit.core.errors import ConfigError
 from remit.core.redaction import Redactor
 from remit.core.task import Actor, Result, Task
@@ -51,6 +53,8 @@ from remit.engine.bus.starting import Starter
 from remit.engine.bus.tool import PublishTool
 from remit.engine.controlplane import ControlPlane
 from remit.engine.conversations import Conversations
+from remit.engine.curating import Curator
+from remit.engine.documents import Library
 from remit.engine.editing import Editors
 from remit.engine.faults import crashpoint
 from remit.engine.keys import Keys
@@ -64,6 +68,8 @@ from remit.engine.kinds import (
     ToolSchemaKind,
 )
 from remit.engine.kit import Kit
+from remit.engine.mcp.approving import Approving
+from remit.engine.mcp.kind import McpToolKind
 from remit.engine.models import ModelAccess, Route
 from remit.engine.notifications import Notifications
 from remit.engine.notifiers import NotifierApplier, Notifiers
@@ -73,6 +79,7 @@ from remit.engine.runs import Deltas, Runs
 from remit.engine.scheduler import Scheduler, wanted_by_rules
 from remit.engine.schedules import Schedules
 from remit.engine.scorecards import Scorecards
+from remit.engine.sweeping import Sweeper
 from remit.engine.tables import Tables
 from remit.engine.trail import Trail
 from remit.engine.validation_applying import RuleApplier, TableApplier, TypeApplier
@@ -86,11 +93,9 @@ from remit.engine.workflows.catalog import Workflows
 from remit.engine.workflows.forking import Forks
 from remit.engine.workflows.kind import WorkflowKind
 from remit.engine.workflows.mapping import ReadItems, WriteResults
-from remit.ports.agents import Agent, Tool
 from remit.ports.clock import Clock
 from remit.ports.driving import Driver
 from remit.ports.policy import Policy
-from remit.ports.secrets import Secrets
 from remit.ports.services import Publish, Start
 from remit.ports.store import Store
 from remit.ports.telemetry import Telemetry
@@ -109,9 +114,14 @@ class App:
         packs: Sequence[Pack],
         deltas: Deltas,
         bus: LocalBus,
+        equipment: Equipment,
+        mcp: Approving | None = None,
     ) -> None:
         self.settings = settings
+        self.mcp = mcp
+        """The tools of the MCP servers of `remit.toml`; None where there are no servers."""
         self.bus = bus
+        self.equipment = equipment
         self.driver: Driver = open_driver(settings, kit.catalogue.agents)
         self.kit = kit
         self.packs = tuple(packs)
@@ -131,8 +141,20 @@ class App:
         self.scorecards = plane.scorecards
         self.telemetry: Telemetry = kit.telemetry
         self.engine = Engine(kit)
-        self.conversations = Conversations(kit.store, kit.clock)
-        self.runs = Runs(kit, deltas, self.conversations)
+        kept = settings.memory
+        self.conversations = Conversations(
+            kit.store, kit.clock, history=kept.history, summarise=kept.summarise
+        )
+        self.memories = equipment.memories
+        self.curator = Curator(
+            self.memories,
+            kit.clock,
+            kit.registry,
+            kit.policy,
+            lambda text: kit.redactor("default").text(text),
+        )
+        self.sweeper = Sweeper(kit.clock, [equipment.memories.sweep, equipment.states.sweep])
+        self.runs = Runs(kit, deltas, self.conversations, working_ttl_s=kept.working_ttl_s)
         self.approvals = Approvals(kit)
         self.worker = Worker(kit, self.engine, concurrency=settings.concurrency)
         self.schedules = plane.schedules
@@ -160,8 +182,13 @@ class App:
             ),
         )
         self.archiving = Archiving(kit.store, open_archive(settings, kit.clock), self.audit)
-        self.known_secrets = _known_secrets(kit.secrets, settings)
+        self.known_secrets = known_secrets(kit.secrets, settings)
         """Every secret known by now: what logs leave out."""
+
+    @property
+    def documents(self) -> Library:
+        """The documents of every tenant. Raises ConfigError for settings that name no index, or an extra that is missing."""
+        return self.equipment.library
 
     async def __aenter__(self) -> App:
         await self.store.open()
@@ -173,6 +200,9 @@ class App:
     ) -> None:
         flush(self.telemetry)
         await self.kit.models.close()
+        await self.equipment.close()
+        if self.mcp is not None:
+            await self.mcp.servers.close()
         await self.store.close()
 
     async def work(self, stop: asyncio.Event) -> None:
@@ -181,6 +211,7 @@ class App:
             group.create_task(self.worker.serve(stop))
             group.create_task(self.scheduler.serve(stop))
             group.create_task(self.bus.serve(stop))
+            group.create_task(self.sweeper.serve(stop))
 
     async def run(self, task: Task) -> Result:
         """Submit a task and drive it here until it ends or waits for a person. Raises what `runs.submit` raises."""
@@ -214,38 +245,44 @@ def open_app(
     """
     settings = settings or settings_module.load(app=app_file)
     clock = clock or SystemClock()
+    worker_id = worker_id or f"{socket.gethostname()}:{os.getpid()}:{clock.new_id('w')[-6:]}"
+    telemetry = open_telemetry(settings, clock)
     loaded = [*find_packs(settings, app_file or settings.app, given=bool(packs)), *packs]
     catalogue = Known(loaded)
     secrets = open_secrets(settings, clock)
-    _no_secrets_in_definitions(catalogue, secrets, settings)
+    check_definitions(catalogue, secrets, settings)
+    known = Redactor(known_secrets(secrets, settings), ())
     policy = policy or CedarPolicy(
         load_profiles([*settings.policies, *(d for p in loaded for d in p.policies)])
     )
-    deltas = Deltas()
     store = store or open_store(settings, clock)
     blobs = open_blobs(settings)
     access = open_models(settings, loaded, clock, secrets, models or {}, routes or {})
-    known = Redactor(_known_secrets(secrets, settings), ())
+
+    bus = open_bus(settings, store, clock, worker_id, known.text, telemetry)
+    catalogue.add_tool(PublishTool(bus.publisher))
 
     async def may_start(task: Task) -> InForce:
         return await runs.may_start(registry, policy, task)
 
     editors = Editors(policy)
     trail = Trail(store, blobs, clock, known, editors)
-    worker_id = worker_id or f"{socket.gethostname()}:{os.getpid()}:{clock.new_id('w')[-6:]}"
-    telemetry = open_telemetry(settings, clock)
-    bus = open_bus(settings, store, clock, worker_id, known.text, telemetry)
-    catalogue.add_tool(PublishTool(bus.publisher))
     schedules = Schedules(store, clock, may_start, known)
     tables = Tables(store, clock, schedules.writes, known, trail)
     types = ValidationTypes(store, catalogue.validation_types, catalogue.agents, known, trail)
     rules = ValidationKind(tables, types, schedules.writes)
-    registry = Registry(store, blobs, clock, [*kinds(catalogue, access, policy, bus), rules], known, editors)
+    held = [*kinds(catalogue, access, policy, bus), McpToolKind(store, catalogue.tools), rules]
+    registry = Registry(store, blobs, clock, held, known, editors)
+    mcp = add_mcp_tools(settings, secrets, clock, catalogue, registry)
+
     notifiers = Notifiers(store, clock, known)
     channels = open_channels(settings, secrets, clock)
     notifications = Notifications(store, clock, ValidationRuns(store), notifiers, secrets, channels)
     telling = (schedules, notifiers, notifications)
     plane = open_control_plane(store, clock, registry, rules, tables, types, telling)
+
+    deltas = Deltas()
+    equipment = Equipment(settings, store, blobs, clock, secrets)
     kit = Kit(
         store=store,
         blobs=blobs,
@@ -256,16 +293,18 @@ def open_app(
         registry=registry,
         secrets=secrets,
         telemetry=telemetry,
-        redactor=_redactors(policy, secrets, settings),
+        redactor=open_redactors(policy, secrets, settings),
         worker_id=worker_id,
         lease_ttl_s=settings.lease_ttl_s,
         crash=crashpoint(settings.fault),
         platform=lambda task: plane.platform(task.tenant_id),
+        facilities=equipment.of,
         on_delta=deltas.publish,
         announcer=Announcer(store, clock, bus.subscriptions, bus.publisher),
         machines=open_machines(settings, clock, catalogue),
+        guardrail=open_guardrail(settings, secrets, clock),
     )
-    app = App(settings, kit, plane, loaded, deltas, bus)
+    app = App(settings, kit, plane, loaded, deltas, bus, equipment, mcp)
 
     async def publish(tenant_id: str, actor: Actor, events: Sequence[CloudEvent]) -> object:
         return await bus.publish(tenant_id, [attributed(event, actor) for event in events])
@@ -328,48 +367,3 @@ def kinds(catalogue: Known, models: ModelAccess, policy: Policy, bus: LocalBus) 
         WorkflowKind(catalogue.tools, catalogue.agents),
         bus_rules.RuleKind(bus.subscriptions),
     ]
-
-
-def _known_secrets(secrets: Secrets, settings: Settings) -> Callable[[], tuple[str, ...]]:
-    """The secrets handed out by now and the keys of models; the same object while there is no new one."""
-    keys = tuple(key for key in (settings.openai_api_key, settings.anthropic_api_key) if key)
-    handed_out: tuple[str, ...] = ()
-    every = keys
-
-    def known() -> tuple[str, ...]:
-        nonlocal handed_out, every
-        now = secrets.known()
-        if now is not handed_out:
-            handed_out, every = now, (*now, *keys)
-        return every
-
-    return known
-
-
-def _no_secrets_in_definitions(catalogue: Known, secrets: Secrets, settings: Settings) -> None:
-    """Instructions and descriptions go into prompts and journals as they are, so no secret may stand in them."""
-    redactor = Redactor(_known_secrets(secrets, settings)(), ())
-    things: list[Agent | Tool] = [*catalogue.agents.values(), *catalogue.tools.values()]
-    for thing in things:
-        given = plain(thing.spec)
-        if redactor.value(given) is not given:
-            raise ConfigError(
-                f"the definition of `{thing.spec.name}` holds a secret, and would carry it into prompts and journals",
-                code="E249",
-                help="take it out; a tool reads secrets from its context: `context.secrets`",
-            )
-
-
-def _redactors(policy: Policy, secrets: Secrets, settings: Settings) -> Callable[[str], Redactor]:
-    known = _known_secrets(secrets, settings)
-    made: dict[tuple[str, ...], Redactor] = {}
-    own = settings.secrets_from == "env"
-    salt = load_salt(settings.home / "redaction.salt") if own else shared_salt(secrets)
-
-    def of(profile: str) -> Redactor:
-        kinds = policy.profile(profile).redact
-        if kinds not in made:
-            made[kinds] = Redactor(known, kinds, salt=salt)
-        return made[kinds]
-
-    return of

@@ -13,6 +13,7 @@ from remit.adapters.driving.polling import PollingDriver
 from remit.adapters.model.rules import RulesModel
 from remit.adapters.objects.files import FileObjectStore
 from remit.adapters.secrets.mapping import MappingSecrets
+from remit.adapters.secrets.minted import MintedSecrets
 from remit.adapters.telemetry.many import ManyTelemetry
 from remit.adapters.telemetry.prometheus import PrometheusTelemetry
 from remit.core.errors import ConfigError
@@ -104,7 +105,11 @@ def bucket_of(name: str, url: str) -> tuple[str, str]:
 
 
 def open_secrets(settings: Settings, clock: Clock) -> Secrets:
-    """Where secrets come from: the environment, Secrets Manager or Parameter Store."""
+    """Where secrets come from: the environment, Secrets Manager or Parameter Store; tokens that are made later are known with them."""
+    return MintedSecrets(_open_secrets(settings, clock))
+
+
+def _open_secrets(settings: Settings, clock: Clock) -> Secrets:
     if settings.secrets_from == "env":
         return MappingSecrets(settings.secrets)
     if not settings.deployment:

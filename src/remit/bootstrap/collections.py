@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from remit.adapters.connections import grants
 from remit.adapters.services.items import service as service_items
-from remit.engine import controlplane, envelopes, keys, records, remembering, versions
+from remit.engine import (
+    controlplane,
+    documents,
+    envelopes,
+    keys,
+    memories,
+    records,
+    remembering,
+    shared_state,
+    versions,
+)
 from remit.engine.bus import records as bus_records
 from remit.engine.workflows import callbacks
 from remit.ports.store import Collection
@@ -16,6 +27,10 @@ COLLECTIONS: tuple[Collection, ...] = (
     *versions.COLLECTIONS,
     *controlplane.COLLECTIONS,
     *remembering.COLLECTIONS,
+    *memories.COLLECTIONS,
+    *shared_state.COLLECTIONS,
+    *documents.COLLECTIONS,
     *bus_records.COLLECTIONS,
     *service_items.COLLECTIONS,
+    *grants.COLLECTIONS,
 )

@@ -14,7 +14,7 @@ from remit.sdk import CodeAgent, FunctionTool, Pack, Rule
 from remit.settings import Settings
 from remit.workflow import Workflow
 
-BUILT_IN = ("support", "validation", "assistant")
+BUILT_IN = ("support", "validation", "assistant", "team")
 
 
 def find_packs(settings: Settings, app_file: str, *, given: bool) -> list[Pack]:

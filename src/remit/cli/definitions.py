@@ -89,7 +89,7 @@ def apply(
 
     --prune looks at the kinds that the files speak of, and only at what came from files.
     """
-    from remit.cli.documents import read
+    from remit.cli.definition_files import read
 
     documents = read(file)
 
@@ -116,7 +116,7 @@ def _count(steps: list[Step]) -> int:
 
 
 def _print_steps(steps: list[Step], dry_run: bool) -> None:
-    from remit.cli.documents import diff_text
+    from remit.cli.definition_files import diff_text
 
     for step in steps:
         if step.verdict == "unchanged":
@@ -146,7 +146,7 @@ def export(
     home: o.Home = "",
 ) -> None:
     """Write what is active as files, DIR/KIND/NAME.yaml; `remit apply` of them changes nothing."""
-    from remit.cli.documents import document_text
+    from remit.cli.definition_files import document_text
 
     found = with_app(lambda program: program.applying.export(tenant, kind), home=home, app=app_file)
     if out == "-":
@@ -219,7 +219,7 @@ def get(
 
 
 async def _show_code(program: App, kind: str, name: str, as_json: bool) -> None:
-    from remit.cli.documents import document_text
+    from remit.cli.definition_files import document_text
     from remit.core.errors import NotFoundError
     from remit.engine.applying import Document
     from remit.engine.kinds import AGENT, agent_body
@@ -250,7 +250,7 @@ async def _list_unversioned(program: App, tenant: str, kind: str, as_json: bool)
 
 
 async def _show_unversioned(program: App, tenant: str, kind: str, name: str, as_json: bool) -> None:
-    from remit.cli.documents import text_of
+    from remit.cli.definition_files import text_of
 
     found = await program.applying.current(tenant, kind, name)
     if as_json:
@@ -322,7 +322,7 @@ def _alias(name: str, alias: Alias) -> str:
 
 
 def _print_definition(found: Definition) -> None:
-    from remit.cli.documents import text_of
+    from remit.cli.definition_files import text_of
 
     for line in (
         f"# {found.kind}/{found.name} version {found.version}, {found.status}"
@@ -409,7 +409,7 @@ def diff(
         if as_json:
             document({"items": await program.registry.diff(tenant, kind, name, a, b)})
             return
-        from remit.cli.documents import diff_text
+        from remit.cli.definition_files import diff_text
 
         old, new = [await program.registry.get(tenant, kind, name, v) for v in (a, b)]
         _print_diff(diff_text(old.body, new.body, f"{reference} version {a}", f"{reference} version {b}"))
@@ -429,7 +429,7 @@ def draft(
     home: o.Home = "",
 ) -> None:
     """Write what files say as drafts: versions that are not active until they are promoted."""
-    from remit.cli.documents import read
+    from remit.cli.definition_files import read
 
     documents = read(file)
 

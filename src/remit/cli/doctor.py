@@ -76,8 +76,9 @@ async def _examine(app: str, home: str) -> list[Finding]:
         program = open_app(settings)
     except RemitError as error:
         return [*found, _bad("agents, tools, policy", error)]
-    found += [_agents(program), _policy(program), *_routes(settings)]
+    found += [_agents(program), _policy(program), *_routes(settings), *_connections(settings)]
     found.append(await _guarded("store", program, _store))
+    found.append(await _sandbox(settings))
     return found
 
 
@@ -175,6 +176,26 @@ def _routes(settings: Settings) -> Iterator[Finding]:
             yield Finding(f"model {name}", "bad", f"{provider} {model} has no key", f"export {key}=...")
 
 
+def _connections(settings: Settings) -> Iterator[Finding]:
+    """How platforms are connected; nothing is asked of them."""
+    from remit.bootstrap.connections import place_of
+    from remit.core.errors import ConfigError
+    from remit.core.naming import LOCAL
+
+    for name in sorted(settings.connections):
+        tenant, mark, platform = name.rpartition("__")
+        try:
+            where = place_of(settings.connections, tenant if mark else LOCAL, platform)
+        except ConfigError as error:
+            yield _bad(f"connection {name}", error)
+            continue
+        if where.auth == "token":
+            fix = f"use `auth` of `connections.{name}` with a credential that ends: docs/howto/platforms.md"
+            yield Finding(f"connection {name}", "note", f"{where.url} with a token that does not end", fix)
+        else:
+            yield Finding(f"connection {name}", "ok", f"{where.url} by {where.auth}")
+
+
 async def _store(app: App) -> Finding:
     async with app:
         await app.store.ping()
@@ -185,6 +206,23 @@ async def _store(app: App) -> Finding:
     return Finding(
         "store", "ok", f"{_without_password(app.settings.store)} accepts writes, {megabytes:.1f} MB{asked}"
     )
+
+
+async def _sandbox(settings: Settings) -> Finding:
+    """Which sandbox holds here: hostile code is run in it."""
+    from remit.bootstrap.sandboxes import local_sandbox
+    from remit.core.errors import ConfigError
+
+    provider = settings.sandbox.provider
+    if provider not in ("auto", "bubblewrap", "monty"):
+        return Finding("sandbox", "note" if provider == "none" else "ok", provider)
+    try:
+        chosen = local_sandbox(settings.sandbox)
+        await chosen.choose()
+    except ConfigError as error:
+        return Finding("sandbox", "note", error.message, error.help)
+    count = chosen.report.probes if chosen.report else 0
+    return Finding("sandbox", "ok", f"{chosen.name} held {plural(count, 'hostile probe')}")
 
 
 async def _guarded(check: str, app: App, look: Callable[[App], Awaitable[Finding]]) -> Finding:

@@ -1,138 +1,216 @@
-"""Documents in files: YAML or JSON read into what `remit apply` takes, and written so that people can read them."""
+"""`remit documents`: what agents may search and cite."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator
-from difflib import unified_diff
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from msgspec import Struct
+import typer
 
-from remit.core.codec import convert, decode, plain
-from remit.core.errors import ConfigError, InputError, RemitError
-from remit.engine.applying import AliasBody, Document
+from remit.cli import options as o
+from remit.cli.console import document, more, paint, say, show, table
+from remit.cli.session import with_app
+from remit.cli.text import brief, moment, printable
+from remit.core.errors import ConfigError, InputError
 
-SUFFIXES = (".yaml", ".yml", ".json")
-WIDTH = 110
+if TYPE_CHECKING:
+    from remit.bootstrap import App
+    from remit.ports.documents import Document, DocumentPage, Passage
 
+app = typer.Typer(no_args_is_help=True, help="Documents that agents search and cite.", rich_markup_mode=None)
 
-class FileDocument(Struct, frozen=True, forbid_unknown_fields=True):
-    """What one document of a file may hold."""
-
-    kind: str
-    name: str
-    spec: dict[str, Any]
-    comment: str = ""
-    reason: str = ""
-    enabled: bool | None = None
-    aliases: dict[str, AliasBody] | None = None
+DocumentId = Annotated[str, typer.Argument(metavar="DOCUMENT", help="A document's id.")]
+Tags = Annotated[
+    list[str], typer.Option("--tag", metavar="TAG", help="A tag; may be repeated.", show_default=False)
+]
 
 
-def read(path: Path) -> list[Document]:
-    """The documents of a file, or of every YAML and JSON file below a folder. Raises InputError E518 with all mistakes."""
-    found: list[Document] = []
-    problems: list[str] = []
-    for file in _files(path):
-        try:
-            for where, value in _values(file):
-                _take(where, value, found, problems)
-        except (RemitError, OSError, UnicodeDecodeError) as error:
-            problems.append(f"{file}:1: {error.message if isinstance(error, RemitError) else error}")
-    if problems:
-        raise InputError("\n".join(problems), code="E518", help="correct these; nothing was applied")
-    return found
+@app.command("add")
+def add(
+    paths: Annotated[list[Path], typer.Argument(metavar="FILE|DIR", help="Files, or folders of them.")],
+    document_id: Annotated[
+        str, typer.Option("--id", metavar="ID", help="The id of a single file.", show_default=False)
+    ] = "",
+    title: Annotated[str, typer.Option("--title", help="Its title.", show_default=False)] = "",
+    tag: Tags = [],  # noqa: B006  (typer copies it)
+    trusted: Annotated[
+        bool, typer.Option("--trusted", help="Its words are ours: they may steer what agents do.")
+    ] = False,
+    sensitivity: Annotated[
+        Literal["public", "internal", "private", "secret"],
+        typer.Option("--sensitivity", help="How sensitive it is."),
+    ] = "internal",
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """Take in files: text, Markdown, HTML, JSON, PDF. Added again, a file replaces what it was."""
+    files = [file for path in paths for file in _files(path)]
+    if len(files) != 1 and (document_id or title):
+        raise InputError(
+            f"`--id` and `--title` are of one file, and there are {len(files)}", help="leave them out"
+        )
+    trust: Literal["trusted", "untrusted"] = "trusted" if trusted else "untrusted"
+
+    async def work(program: App) -> list[Document]:
+        added = []
+        for file, name in files:
+            added.append(
+                await program.documents.add(
+                    tenant,
+                    file.read_bytes(),
+                    document_id=document_id or id_of(name),
+                    title=title,
+                    source=name,
+                    trust=trust,
+                    sensitivity=sensitivity,
+                    tags=tag,
+                )
+            )
+            if not as_json:
+                say(f"{printable(name)}: {added[-1].document_id}, {added[-1].passages} passages")
+        return added
+
+    found = with_app(work, home=home)
+    if as_json:
+        document({"items": found})
 
 
-def _take(where: str, value: Any, found: list[Document], problems: list[str]) -> None:
-    try:
-        given = convert(value, FileDocument)
-    except InputError as error:
-        problems.append(f"{where}: {error.message.replace('FileDocument', 'document')}")
+@app.command("list")
+def list_(
+    limit: o.Limit = 50,
+    cursor: o.Cursor = "",
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """List the documents, by id."""
+
+    async def work(program: App) -> DocumentPage:
+        return await program.documents.page(tenant, limit=limit, cursor=cursor or None)
+
+    page = with_app(work, home=home)
+    if as_json:
+        document(page)
         return
-    fields = {name: getattr(given, name) for name in given.__struct_fields__}
-    found.append(Document(**fields, where=where))
+    rows = [
+        [
+            d.document_id,
+            printable(brief(d.title, 40)),
+            str(d.passages),
+            d.trust,
+            d.sensitivity,
+            ", ".join(d.tags) or "-",
+            moment(d.added_ts),
+        ]
+        for d in page.items
+    ]
+    table(["document", "title", "passages", "trust", "sensitivity", "tags", "added"], rows)
+    more(page.cursor)
 
 
-def _files(path: Path) -> list[Path]:
+@app.command("search")
+def search(
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="A question, or a few words.")],
+    limit: Annotated[int, typer.Option("--limit", min=1, max=50, help="At most so many passages.")] = 5,
+    tag: Tags = [],  # noqa: B006
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """Find passages by words and by meaning, as agents do."""
+
+    async def work(program: App) -> list[Passage]:
+        from remit.engine.passages import TenantDocuments
+
+        return await TenantDocuments(program.documents, tenant).search(query, limit=limit, tags=tag)
+
+    found = with_app(work, home=home)
+    if as_json:
+        document({"items": found})
+        return
+    for passage in found:
+        show(f"{paint(passage.citation, 'bold')}  {printable(passage.title)}")
+        show(f"  {printable(brief(' '.join(passage.text.split()), 300))}")
+    if not found:
+        say("nothing found")
+
+
+@app.command("show")
+def show_(
+    name: Annotated[str, typer.Argument(metavar="DOCUMENT|CITATION", help="An id, or what a search cited.")],
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """Show a document's text, or the very characters that a citation names."""
+    from remit.core.citation import parse
+
+    cited = parse(name) if name.startswith("doc:") else None
+
+    async def work(program: App) -> Passage:
+        from remit.engine.passages import TenantDocuments
+
+        documents = TenantDocuments(program.documents, tenant)
+        if cited:
+            return await documents.passage(cited.document_id, cited.start, cited.end)
+        return await documents.passage(name)
+
+    found = with_app(work, home=home)
+    if as_json:
+        document(found)
+        return
+    show(found.text)
+
+
+@app.command("delete")
+def delete(document_id: DocumentId, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
+    """Delete a document: its bytes, its text and its passages."""
+
+    async def work(program: App) -> None:
+        await program.documents.delete(tenant, document_id)
+
+    with_app(work, home=home)
+    say(f"document {document_id} is deleted")
+
+
+@app.command("reindex")
+def reindex(tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
+    """Index every passage anew, by the model that `documents.embeddings` names now."""
+
+    async def work(program: App) -> int:
+        return await program.documents.reindex(
+            tenant, lambda done: say(f"{done} documents") if done % 100 == 0 else None
+        )
+
+    say(f"{with_app(work, home=home)} documents are indexed")
+
+
+def id_of(name: str) -> str:
+    """The id of a file by its name within the folder that was given: readable, and always the same."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:100] or "file"
+    return readable if readable == name else f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _files(path: Path) -> Iterator[tuple[Path, str]]:
+    """A file, or every file of a folder whose kind is read, with its name in there."""
+    from remit.adapters.extraction.files import SUFFIXES
+
     if path.is_file():
-        return [path]
-    found = sorted(
-        p
-        for p in path.rglob("*")
-        if p.suffix in SUFFIXES
-        and p.is_file()
-        and not any(x.startswith(".") for x in p.relative_to(path).parts)
-    )
+        yield path, path.name
+        return
+    found = [
+        (file, str(file.relative_to(path)))
+        for file in sorted(path.rglob("*"))
+        if file.suffix.lower() in SUFFIXES
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    ]
     if not found:
         raise ConfigError(
-            f"`{path}` holds no YAML or JSON file", code="E519", help="name a file, or a folder with some"
+            f"`{path}` holds no file that is read", help=f"the kinds are {', '.join(sorted(SUFFIXES))}"
         )
-    return found
-
-
-def _values(file: Path) -> Iterator[tuple[str, Any]]:
-    """Each document of a file, with where it begins."""
-    text = file.read_text("utf-8")
-    if file.suffix == ".json":
-        made = decode(text, object)
-        for value in made if isinstance(made, list) else [made]:
-            yield f"{file}:1", value
-        return
-    yield from ((f"{file}:{line}", value) for line, value in _yaml(text))
-
-
-def _yaml(text: str) -> Iterator[tuple[int, Any]]:
-    import yaml
-
-    from remit.workflow.reading import yaml_loader
-
-    loader = yaml_loader()(text)
-    try:
-        while loader.check_node():
-            node: Any = loader.get_node()
-            value = loader.construct_document(node)
-            if value is not None:
-                yield node.start_mark.line + 1, value
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        at = f" (line {mark.line + 1})" if mark else ""
-        raise InputError(f"not YAML: {getattr(error, 'problem', error)}{at}", code="E518") from error
-    finally:
-        loader.dispose()
-
-
-def text_of(value: Any) -> str:
-    """A value as YAML: keys in their order, text of several lines as a block."""
-    import yaml
-
-    class Dumper(yaml.SafeDumper):
-        """YAML for people."""
-
-        def ignore_aliases(self, data: Any) -> bool:
-            """Never write anchors."""
-            return True
-
-    def block(dumper: Any, text: str) -> Any:
-        style = "|" if "\n" in text else None
-        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-    Dumper.add_representer(str, block)
-    made: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=WIDTH)
-    return made
-
-
-def document_text(document: Document) -> str:
-    """A document as the YAML that `remit apply` reads."""
-    more = {k: v for k, v in (("comment", document.comment), ("reason", document.reason)) if v}
-    switch = {} if document.enabled is None else {"enabled": document.enabled}
-    aliases = {} if document.aliases is None else {"aliases": plain(document.aliases)}
-    own = {"kind": document.kind, "name": document.name, **more, **switch, "spec": document.spec}
-    return text_of({**own, **aliases})
-
-
-def diff_text(old: Any, new: Any, old_name: str, new_name: str) -> list[str]:
-    """The lines of a unified diff between two bodies as YAML; a side that is None is an empty file."""
-    sides = ["" if side is None else text_of(side) for side in (old, new)]
-    lines = unified_diff(sides[0].splitlines(), sides[1].splitlines(), old_name, new_name, lineterm="", n=3)
-    return list(lines)
+    yield from found

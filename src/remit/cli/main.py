@@ -19,15 +19,20 @@ from remit.cli import (
     approvals,
     callbacks,
     chat,
+    connections,
     conversations,
     definitions,
     demo,
     deploy,
     doctor,
+    documents,
     events,
     forks,
+    guardrails,
     init,
     keys,
+    mcp,
+    memories,
     notifiers,
     policy,
     queues,
@@ -110,12 +115,16 @@ app.add_typer(workflows.app, name="workflow")
 forks.register(runs.app)
 app.add_typer(runs.app, name="runs")
 app.add_typer(conversations.app, name="conversations")
+app.add_typer(memories.app, name="memories")
 app.add_typer(callbacks.app, name="callbacks")
 app.add_typer(activities.app, name="activities")
 app.add_typer(approvals.app, name="approvals")
+app.add_typer(connections.app, name="connections")
 app.add_typer(policy.app, name="policy")
+app.add_typer(guardrails.app, name="guardrails")
 app.add_typer(deploy.app, name="deploy")
 app.add_typer(keys.app, name="keys")
+app.add_typer(documents.app, name="documents")
 definitions.register(app)
 app.add_typer(tables.app, name="tables")
 app.add_typer(types.app, name="types")
@@ -129,6 +138,7 @@ app.add_typer(rules.app, name="rules")
 app.command("up")(up.up)
 app.command("worker")(worker.worker)
 app.add_typer(queues.app, name="queues")
+app.add_typer(mcp.app, name="mcp")
 app.command("agentcore")(agentcore.agentcore)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

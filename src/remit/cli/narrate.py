@@ -115,6 +115,10 @@ class Narrator:
     def _output_rejected(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
         yield [("warn", f"answer sent back ({data['repair']}): "), ("", self.short(data["reason"]))]
 
+    def _summed(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
+        how = {"model": "summed up", "excerpts": "cut to excerpts"}.get(data["method"], "left out")
+        yield [("dim", f"{data['messages']:,} earlier messages {how}")]
+
     def _decided(self, run_id: str, data: dict[str, Any]) -> Iterator[Line]:
         self._tools[run_id, data["step"]] = data["tool"]
         together = self._together.setdefault(run_id, set())
@@ -239,6 +243,7 @@ _TELL: dict[str, Teller] = {
     "ModelAnswered": Narrator._answered,
     "ModelFailed": Narrator._model_failed,
     "OutputRejected": Narrator._output_rejected,
+    "HistorySummed": Narrator._summed,
     "ToolDecided": Narrator._decided,
     "ToolRefused": Narrator._refused,
     "ApprovalRequested": Narrator._requested,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from remit.cli.text import brief, clean, duration, lines, moment, money, plural
 
 if TYPE_CHECKING:
     from remit.bootstrap import App
+    from remit.core.task import Artifact
     from remit.core.view import RunView, StateView, StepView
 
 app = typer.Typer(no_args_is_help=True, help="Look at runs, prove them, steer them.", rich_markup_mode=None)
@@ -301,6 +303,49 @@ def export(
 def verifier() -> Path:
     """Where the verifier of exported files is."""
     return Path(__file__).parents[1] / "data" / "verify_export.py"
+
+
+@app.command("artifacts")
+def artifacts(
+    run_id: o.RunId,
+    save: Annotated[
+        str, typer.Option("--save", metavar="DIR", help="Write them into this folder.", show_default=False)
+    ] = "",
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """List what a run made: reports, charts, files. With --save, write it to a folder."""
+
+    async def work(program: App) -> None:
+        found = await program.runs.artifacts(run_id, tenant)
+        if as_json:
+            document({"items": found})
+        else:
+            rows = [[a.name, a.media_type, f"{a.size:,}", a.digest] for a in found]
+            table(["name", "type", "bytes", "digest"], rows)
+        for name, artifact in distinct(found).items() if save else ():
+            _, data = await program.runs.artifact(run_id, tenant, artifact.digest)
+            _write(Path(save), name, data)
+
+    with_app(work, home=home)
+
+
+def _write(folder: Path, name: str, data: bytes) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+    say(f"wrote {folder / name}")
+
+
+def distinct(found: Sequence[Artifact]) -> dict[str, Artifact]:
+    """A file name for each artifact: its own without any folder, with its digest where two have one name."""
+    named: dict[str, Artifact] = {}
+    for artifact in found:
+        name = clean(Path(artifact.name.replace("\\", "/")).name).lstrip(".") or "artifact"
+        if named.get(name, artifact).digest != artifact.digest:
+            name = f"{artifact.digest.removeprefix('sha256:')[:12]}-{name}"
+        named[name] = artifact
+    return named
 
 
 @app.command("cancel")

@@ -117,7 +117,7 @@ def _definition(name: str, found: Imported, path: Path) -> Document:
 
 
 def _print_imported(made: Document, found: Imported, *, apply: bool, as_json: bool) -> None:
-    from remit.cli.documents import document_text
+    from remit.cli.definition_files import document_text
 
     if as_json:
         document({"name": made.name, "document": made.spec, "links": found.links, "applied": apply})

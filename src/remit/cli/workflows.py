@@ -155,7 +155,7 @@ def _print_view(found: WorkflowView, *, mermaid: bool, svg: str, as_yaml: bool, 
         document(found)
         return
     if as_yaml:
-        from remit.cli.documents import text_of
+        from remit.cli.definition_files import text_of
 
         show(clean(text_of(found.document)).rstrip())
         return

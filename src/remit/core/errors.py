@@ -137,6 +137,15 @@ class ToolError(RemitError):
         self.retryable = retryable
 
 
+class ArgumentsError(ToolError):
+    """A tool says that the arguments of a call are at fault, and not the tool: nothing happened, and the caller may mend them.
+
+    Unlike any other failure it says nothing of the tool's health, so it opens no circuit breaker.
+    """
+
+    default_code = "E715"
+
+
 class StoreError(RemitError):
     """The store cannot be read or written; what was asked has not been done."""
 

@@ -21,13 +21,23 @@ from remit.core.task import Artifact, Handoff, Problem, Task
 StepKind = Literal["model", "tool", "delegate", "gate"]
 
 
+class Older(Struct, frozen=True):
+    """The first `messages` of the history that a run begins with, the last of them `upto`: what is to be summed up."""
+
+    messages: int
+    upto: str
+
+
 class RunCreated(Struct, frozen=True, tag=True, omit_defaults=True):
     """The first event. `parent_run` and `parent_step` are empty for a run started from outside.
 
     `envelope` names the tenant's envelope that the budget was reserved from, if there is one. `definitions` are the
     versions from the registry that the run goes by to its end, whatever is edited meanwhile. `workflow` is the document
     of a run that is one. `forked_from` is `RUN#VISIT` for a run that took over what another had done before that.
-    `execution` is the ARN of the execution of Step Functions that moves the workflow; empty where Remit does.
+    `older` is the part of the history that is too long to go on with.
+    `execution` is the ARN of the execution of Step Functions that moves the workflow; empty where Remit does. `labels` are
+    those of all that it begins with, `given` those of the task alone where they differ: a person may go on with a session
+    that has read untrusted content. `vouched` are the parts of a handed task that somebody trusted had said before it.
     """
 
     task: Task
@@ -48,6 +58,9 @@ class RunCreated(Struct, frozen=True, tag=True, omit_defaults=True):
     workflow: Payload = NOTHING
     forked_from: str = ""
     execution: str = ""
+    older: Older | None = None
+    given: Labels | None = None
+    vouched: tuple[str, ...] = ()
 
 
 class RunClaimed(Struct, frozen=True, tag=True, omit_defaults=True):
@@ -189,13 +202,14 @@ class EffectDone(Struct, frozen=True, tag=True, omit_defaults=True):
 
 
 class EffectFailed(Struct, frozen=True, tag=True, omit_defaults=True):
-    """The tool said that its effect did not happen."""
+    """The tool said that its effect did not happen. Its words are labelled like an answer of it; in old journals they are not."""
 
     step: str
     problem: Problem
     latency_ms: float = 0.0
     tries: int = 1
     usage: Usage = Usage(tool_calls=1)
+    label: Label | None = None
 
 
 class EffectInDoubt(Struct, frozen=True, tag=True):
@@ -222,14 +236,15 @@ class ChildStarted(Struct, frozen=True, tag=True):
     slice: Budget
 
 
-class ChildEnded(Struct, frozen=True, tag=True):
-    """The child run ended. Its usage is charged and the rest of its slice returned."""
+class ChildEnded(Struct, frozen=True, tag=True, omit_defaults=True):
+    """The child run ended. Its usage is charged and the rest of its slice returned. `vouched`: see `ChildDone`."""
 
     step: str
     child_run: str
     result: Payload
     usage: Usage
     labels: Labels
+    vouched: tuple[str, ...] = ()
 
 
 class MemoryWritten(Struct, frozen=True, tag=True):
@@ -238,6 +253,17 @@ class MemoryWritten(Struct, frozen=True, tag=True):
     key: str
     value: Payload
     label: Label
+
+
+class HistorySummed(Struct, frozen=True, tag=True):
+    """The older part of the history, its first `messages`, is now `text`; without a text it is left out.
+
+    `method`: `model`, or `excerpts` where no language model made it; `left_out` where the model failed.
+    """
+
+    messages: int
+    text: Payload
+    method: Literal["model", "excerpts", "left_out"]
 
 
 class CancelRequested(Struct, frozen=True, tag=True):
@@ -420,6 +446,7 @@ Data = (
     | ChildStarted
     | ChildEnded
     | MemoryWritten
+    | HistorySummed
     | CancelRequested
     | RunParked
     | RunFinished

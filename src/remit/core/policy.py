@@ -29,7 +29,7 @@ class PolicyRequest(Struct, frozen=True):
 
     `resource` is the name of a tool, model, memory scope, agent, topic, tool again (for approve) or definition (`kind/name`);
     `resource_attrs` are its facts (risk, effect, outward, tags); `context` what is true of this call
-    (labels, arguments, approved). Requests are values: equal requests get equal decisions.
+    (approved, flow, ...). Requests are values: equal requests get equal decisions.
     """
 
     principal: Principal

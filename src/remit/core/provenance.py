@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
@@ -43,6 +44,14 @@ def join(labels: Labels, label: Label) -> Labels:
     if untrusted == labels.untrusted and sensitivity == labels.sensitivity:
         return labels
     return Labels(untrusted, sensitivity)
+
+
+def covering(label: Label, read: Iterable[Label]) -> Label:
+    """The label of an answer made of what was read: of `label`'s source, trusted only if all of it is, as sensitive as any."""
+    joined = Labels(label.trust == "untrusted", label.sensitivity)
+    for each in read:
+        joined = join(joined, each)
+    return Label(label.source, "untrusted" if joined.untrusted else "trusted", joined.sensitivity)
 
 
 def merge(labels: Labels, other: Labels) -> Labels:

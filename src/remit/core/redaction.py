@@ -41,6 +41,8 @@ _KINDS = (
 )
 _MARKER = re.compile(rf"\[REDACTED:(?:{'|'.join(_KINDS)}):[0-9a-f]{{4}}\]")
 _PLACEHOLDERS = r"(?:\$\{secret:[A-Za-z][A-Za-z0-9_]*\})+(?![^\s@\"'&,;#/\\)\]}>`])"
+_NAMED = re.compile(r"(?i:(?:bearer|basic|token) )?(?:\$\{secret:[A-Za-z][A-Za-z0-9_]*\})+")
+"""A credential that is only named, as a header has it."""
 _TASK_TOKEN = re.compile(r"task_[0-9a-z]{52}(?![0-9A-Za-z])")
 """The token with which a workflow's task is answered: it is there to be handed on, under whatever name."""
 _NOT_MARKER = rf"(?!{_MARKER.pattern}|{_PLACEHOLDERS}|{_TASK_TOKEN.pattern})"
@@ -228,7 +230,7 @@ class Redactor:
         if old is None or isinstance(old, bool) or old == "":
             return old
         text = old if isinstance(old, str) else _digits_of(old)
-        kept = _MARKER.fullmatch(text) or _TASK_TOKEN.fullmatch(text)
+        kept = _MARKER.fullmatch(text) or _TASK_TOKEN.fullmatch(text) or _NAMED.fullmatch(text)
         return old if kept else self._marker("credential", text)
 
     def _sequence(self, obj: Any, depth: int, *, hide: bool) -> Any:
@@ -289,6 +291,15 @@ class Redactor:
     def _marker(self, kind: str, identity: str) -> str:
         data = identity.encode("utf-8", "surrogatepass")
         return f"[REDACTED:{kind}:{hashlib.blake2b(data, digest_size=2, key=self._salt).hexdigest()}]"
+
+
+def personal(text: str) -> list[tuple[int, int, str]]:
+    """Where personal data is in a text, and of which kind (`email`, `phone`, `card`, `ssn`, `iban`), first things first, none inside another."""
+    found: list[tuple[int, int, str]] = []
+    for span in sorted(_personal(text), key=lambda s: (s.start, -s.end)):
+        if not found or span.start >= found[-1][1]:
+            found.append((span.start, span.end, span.kind))
+    return found
 
 
 def _whole(text: str) -> str:

@@ -33,14 +33,18 @@ class CancelAsked(Struct, frozen=True, tag=True):
     reason: str
 
 
-class ChildDone(Struct, frozen=True, tag=True):
-    """A child run ended; sent in the same transaction as its last event."""
+class ChildDone(Struct, frozen=True, tag=True, omit_defaults=True):
+    """A child run ended; sent in the same transaction as its last event.
+
+    `vouched` are the parts of its result that somebody trusted had said, where it has read untrusted content.
+    """
 
     step: str
     child_run: str
     result: Any
     usage: Usage
     labels: Labels
+    vouched: tuple[str, ...] = ()
 
 
 class TaskAnswered(Struct, frozen=True, tag=True, omit_defaults=True):

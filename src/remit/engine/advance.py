@@ -23,16 +23,18 @@ from remit.core.signal import CancelAsked, ChildDone, SignalBody
 from remit.core.task import Problem, Result
 from remit.engine import deaths, delegation, envelopes, loading, telling
 from remit.engine.breaker import Breaker
+from remit.engine.calls import Ask, Interrupted, Parked
 from remit.engine.creation import first_record
 from remit.engine.effects import Hold, Recorder
 from remit.engine.execution import unwritten
-from remit.engine.gateway import Ask, Gateway, Interrupted, Parked
+from remit.engine.gateway import Gateway
 from remit.engine.hearing import hear
 from remit.engine.kit import Kit
 from remit.engine.loop import Ended, LlmLoop, act
 from remit.engine.parts import portions
 from remit.engine.records import approval_record
 from remit.engine.terms import Terms, terms_of
+from remit.engine.vouching import vouched
 from remit.engine.workflows import callbacks
 from remit.engine.workflows.interpreter import Interpreter
 from remit.engine.workflows.stepfunctions.driver import ExecutionDriver, stop_execution
@@ -418,7 +420,14 @@ class Advance:
         start = self.run.start
         if start.parent_run:
             result = plain(replace(result_of(self.run), decision_log=()))
-            done = ChildDone(start.parent_step, self.run.run_id, result, self.run.usage, self.run.labels)
+            done = ChildDone(
+                start.parent_step,
+                self.run.run_id,
+                result,
+                self.run.usage,
+                self.run.labels,
+                vouched(self.kit, self.run, payload),
+            )
             writes.append(Signal(start.parent_run, f"child:{self.run.run_id}", encode(done)))
         else:
             writes.extend(await envelopes.give_back(self.kit, self.run))

@@ -16,6 +16,7 @@ from remit.core.policy import PolicyRequest, Principal
 from remit.core.task import Problem
 from remit.engine import resolving, telling
 from remit.engine.effects import Recorder
+from remit.engine.guarding import guarded
 from remit.engine.kit import Kit
 from remit.engine.streaming import CleanStream
 from remit.ports.model import Delta, ModelRequest
@@ -32,7 +33,9 @@ class Asking:
         self.principal = principal
         self.profile = profile
 
-    async def ask(self, step_id: str, request: ModelRequest, chars: int, request_note: Any) -> Message:
+    async def ask(
+        self, step_id: str, request: ModelRequest, chars: int, request_note: Any, *, streams: bool = True
+    ) -> Message:
         """Ask the agent's model as step `step_id`. Raises ModelError after it was journaled."""
         route = self.run.agent.model
         decision = self.kit.policy.decide(
@@ -61,14 +64,16 @@ class Asking:
             # A call that costs nothing loses nothing: its intent need not be waited for.
             self.recorder.flush_soon()
         self.recorder.crash("before:model")
-        return await self._answer(step_id, route, pinned, request)
+        return await self._answer(step_id, route, pinned, request, streams)
 
-    async def _answer(self, step_id: str, route: str, pinned: str, request: ModelRequest) -> Message:
+    async def _answer(
+        self, step_id: str, route: str, pinned: str, request: ModelRequest, streams: bool
+    ) -> Message:
         telemetry = self.kit.telemetry
         with telling.model_span(telemetry, self.run, step_id, route) as span:
-            stream = CleanStream(self.recorder.clean, self._on_delta)
+            stream = CleanStream(self.recorder.clean, self._on_delta if streams else _to_nobody)
             try:
-                answer = await self.kit.models.ask(pinned, request, stream)
+                answer = await guarded(self.kit, pinned, request, stream)
             except ModelError as error:
                 telling.model_failed(telemetry, span, route, error.code, self.recorder.clean(error.message))
                 await self._model_failed(step_id, route, error)
@@ -106,6 +111,10 @@ class Asking:
         )
         await self.recorder.flush()
         raise ModelError(problem.message, code=problem.code, help=problem.help)
+
+
+def _to_nobody(delta: Delta) -> None:
+    """Nobody is to read it."""
 
 
 def _clean_message(recorder: Recorder, message: Message) -> Message:

@@ -11,9 +11,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from remit.core.codec import convert
+from remit.core.definition import Definition
 from remit.core.run import Run
 from remit.core.tool import ToolSpec
 from remit.engine.kinds import TOOL_SCHEMA, ToolSchemaBody
+from remit.engine.mcp.kind import MCP_TOOL, McpToolBody, spec_of
 from remit.engine.registry import Registry
 from remit.engine.schemas import Validator
 from remit.ports.agents import Tool
@@ -24,11 +26,18 @@ Tools = Mapping[str, Tool]
 async def contracts(registry: Registry, tools: Tools, run: Run) -> dict[str, ToolSpec]:
     """The tools that the run's first event has a definition for, as they are shown to its model."""
     found: dict[str, ToolSpec] = {}
-    for used in run.start.definitions:
-        if used.kind == TOOL_SCHEMA and used.name in tools:
-            made = await registry.get(run.task.tenant_id, TOOL_SCHEMA, used.name, used.version)
-            found[used.name] = _narrowed(tools[used.name].spec, convert(made.body, ToolSchemaBody))
+    for kind in (MCP_TOOL, TOOL_SCHEMA):  # what narrows a tool of a server starts from what was approved
+        for used in run.start.definitions:
+            if used.kind == kind and used.name in tools:
+                made = await registry.get(run.task.tenant_id, kind, used.name, used.version)
+                found[used.name] = _held_to(found.get(used.name, tools[used.name].spec), made)
     return found
+
+
+def _held_to(spec: ToolSpec, made: Definition) -> ToolSpec:
+    if made.kind == MCP_TOOL:
+        return spec_of(spec.name, spec.timeout_s, made.version, convert(made.body, McpToolBody))
+    return _narrowed(spec, convert(made.body, ToolSchemaBody))
 
 
 def input_problems(spec: ToolSpec, tool: Tool | None, arguments: Any) -> tuple[str, ...]:

@@ -6,9 +6,10 @@ next turn of the session reads its prompt from there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,16 +17,21 @@ from msgspec.structs import replace
 from remit.core.codec import convert, plain
 from remit.core.conversation import Conversation, Said, WorkflowStep, conversation_key, speaks_for
 from remit.core.errors import ConflictError, DeniedError, InputError, NotFoundError
+from remit.core.event import Older
 from remit.core.message import Message
 from remit.core.payload import Payload, unpack
 from remit.core.provenance import Labels, merge
+from remit.core.run import summary
 from remit.core.task import Actor, Task
-from remit.engine.remembering import MESSAGE, SESSION, WORKFLOW_STEP
+from remit.engine.remembering import MESSAGE, SESSION, SUMMARY, WORKFLOW_STEP
 from remit.ports.clock import Clock
 from remit.ports.store import ABSENT, Delete, Put, Store
 
 HISTORY_MESSAGES = 40
 """Messages of a conversation, the newest, that its next turn is given."""
+
+MOST_SUMMED = 400
+"""Messages that are read to be summed up at once, the newest; what was said before them is left out."""
 
 KEPT_MESSAGES = 2_000
 """Messages of a conversation that are kept; older ones are pruned now and then."""
@@ -44,13 +50,23 @@ Lines = list[Said]
 class Turn(Struct, frozen=True):
     """What a run of a session begins with: the conversation so far, its labels, and what to write with its first event.
 
-    `at` is when it begins, Unix milliseconds: after every earlier turn, whatever the clocks of several machines say.
+    `at` is when it begins, Unix milliseconds: after every earlier turn, whatever the clocks of several machines say. `older` is
+    the part of the history that is to be summed up first.
     """
 
     at: int | None = None
     history: tuple[Message, ...] = ()
     labels: Labels = Labels()
     writes: tuple[Put, ...] = ()
+    older: Older | None = None
+
+
+class History(Struct, frozen=True):
+    """What was said before a turn, with its labels; `older`: how much of it is to be summed up."""
+
+    messages: tuple[Message, ...] = ()
+    labels: Labels = Labels()
+    older: Older | None = None
 
 
 class ConversationPage(Struct, frozen=True):
@@ -85,16 +101,23 @@ class Conversations:
         history: int = HISTORY_MESSAGES,
         kept: int = KEPT_MESSAGES,
         prune_turns: int = PRUNE_TURNS,
+        summarise: bool = False,
     ) -> None:
-        """`history` limits what a turn is given, `kept` what is stored, both in messages of one conversation."""
+        """`history` limits what a turn is given, `kept` what is stored, both in messages of one conversation.
+
+        With `summarise` what is older than the newest half of `history` is summed up once there are more, else it is left out.
+        """
         self._store = store
         self._clock = clock
         self._limit = history
         self._kept = kept
         self._prune_turns = prune_turns
+        self._summarise = summarise
 
-    async def turn(self, task: Task) -> Turn:
+    async def turn(self, task: Task, *, sums_up: bool = True) -> Turn:
         """What a run of this task begins with; nothing without a session. Nothing is written yet.
+
+        `sums_up`: whether the run can sum up what is too long, which a workflow cannot.
 
         Raises DeniedError E840 when the session is somebody else's, InputError E841 for what is no id.
         """
@@ -126,9 +149,10 @@ class Conversations:
             await self._prune(key, self._kept)
         at = max(now, known.updated_ts + 1)
         again = replace(known, agent_id=task.agent, updated_ts=at, turns=known.turns + 1)
-        history, labels = await self._history(key)
+        history = await (self._whole(key) if self._summarise and sums_up else self._newest(key))
         unchanged = {**owner, "updated_ts": known.updated_ts}
-        return Turn(at, history, labels, (Put(SESSION, plain(again), unchanged),))
+        writes = (Put(SESSION, plain(again), unchanged),)
+        return Turn(at, history.messages, history.labels, writes, history.older)
 
     async def moved(self, task: Task, turn: Turn) -> bool:
         """Whether another turn of the session has begun, or it was forgotten, since `turn` was made: then it must be made anew."""
@@ -197,9 +221,13 @@ class Conversations:
     # cutting short
 
     async def prune(self, tenant_id: str, session_id: str, *, keep: int) -> int:
-        """Delete all but the newest `keep` messages; how many went. Raises NotFoundError."""
+        """Delete all but the newest `keep` messages, and what they were summed up as; how many went. Raises NotFoundError."""
         await self.get(tenant_id, session_id)
-        return await self._prune(conversation_key(tenant_id, session_id), max(0, keep))
+        key = conversation_key(tenant_id, session_id)
+        gone = await self._prune(key, max(0, keep))
+        if gone:
+            await self._store.transact([Delete(SUMMARY, (key,))])
+        return gone
 
     async def forget(self, tenant_id: str, session_id: str, *, reader: Actor | None = None) -> int:
         """Delete a conversation and its messages; how many. The journals of its runs, the audit trail, stay.
@@ -210,7 +238,7 @@ class Conversations:
         await self._all_ended(tenant_id, session_id)
         key = conversation_key(tenant_id, session_id)
         gone = await self._prune(key, 0)
-        await self._store.transact([Delete(SESSION, (key,))])
+        await self._store.transact([Delete(SESSION, (key,)), Delete(SUMMARY, (key,))])
         return gone
 
     async def _all_ended(self, tenant_id: str, session_id: str) -> None:
@@ -255,20 +283,56 @@ class Conversations:
         item = await self._store.get(SESSION, (key,))
         return None if item is None else convert(item, Conversation)
 
-    async def _history(self, key: str) -> tuple[tuple[Message, ...], Labels]:
-        """The newest messages in order, without turns that have no answer (yet), and the labels of what is in them."""
+    async def _newest(self, key: str) -> History:
+        """The newest messages, as many as a turn is given."""
         page = await self._store.query(MESSAGE, "", (key,), descending=True, limit=self._limit)
-        rows = page.items[::-1]
+        turns = await self._answered(page.items[::-1])
+        messages = [message for turn in turns for message in turn.messages]
+        labels = reduce(merge, (turn.labels for turn in turns), Labels())
+        return History(tuple(_from_a_question(messages)), labels)
+
+    async def _whole(self, key: str) -> History:
+        """The last summary and everything since, and how much of that is to be summed up if it is too long."""
+        row = await self._store.get(SUMMARY, (key,))
+        turns = await self._answered(await self._since(key, row["upto"] if row else ""))
+        before = () if row is None else (summary(row["text"]),)
+        labels = reduce(merge, (turn.labels for turn in turns), Labels() if row is None else _labels_of(row))
+        messages = [*before, *(message for turn in turns for message in turn.messages)]
+        if row is None:
+            messages = _from_a_question(messages)
+        sizes = [len(turn.messages) for turn in turns]
+        kept = _kept(sizes, self._limit)
+        old = turns[: len(turns) - kept]
+        if not old:
+            return History(tuple(messages), labels)
+        recent = sum(sizes[len(old) :])
+        return History(tuple(messages), labels, Older(len(messages) - recent, old[-1].upto))
+
+    async def _since(self, key: str, upto: str) -> Rows:
+        """The messages after the one with this id, oldest first; at most `MOST_SUMMED`."""
+        rows: Rows = []
+        cursor: str | None = None
+        while len(rows) < MOST_SUMMED:
+            page = await self._store.query(
+                MESSAGE, "", (key,), lower=upto or None, descending=True, limit=200, cursor=cursor
+            )
+            rows += page.items
+            cursor = page.cursor
+            if cursor is None:
+                break
+        return [row for row in rows[::-1] if row["message_id"] > upto]
+
+    async def _answered(self, rows: Rows) -> Sequence[Exchange]:
+        """The turns among messages that are in order, without those that have no answer (yet)."""
+        turns = []
         said = await self._read(rows)
-        labels, messages = Labels(), []
-        pairs = zip(rows, said, strict=True)
-        for _, group in groupby(pairs, key=_run_of):
-            turn = list(group)
-            last = turn[-1][1].message
+        for _, group in groupby(zip(rows, said, strict=True), key=_run_of):
+            pairs = list(group)
+            last = pairs[-1][1].message
             if last.role == "assistant" and not last.tool_uses:
-                messages += [each.message for _, each in turn]
-                labels = reduce(merge, (_labels_of(row) for row, _ in turn), labels)
-        return tuple(_from_a_question(messages)), labels
+                labels = reduce(merge, (_labels_of(row) for row, _ in pairs), Labels())
+                turns.append(Exchange([s.message for _, s in pairs], labels, pairs[-1][1].message_id))
+        return turns
 
     async def _read(self, rows: Rows) -> Lines:
         refs = [row["ref"] for row in rows if row["ref"]]
@@ -285,6 +349,28 @@ class Conversations:
             )
             for row in rows
         ]
+
+
+class Exchange(NamedTuple):
+    """A turn that was answered: its messages, their labels, and the id of the last one."""
+
+    messages: list[Message]
+    labels: Labels
+    upto: str
+
+
+def _kept(sizes: list[int], most: int) -> int:
+    """How many of the newest turns go on as they are, by the sizes of all: all if they fit, else what fits into one half.
+
+    The newest goes on anyhow, unless it alone is too long.
+    """
+    if sum(sizes) <= most:
+        return len(sizes)
+    kept = taken = 0
+    while kept < len(sizes) and taken + sizes[-1 - kept] <= most // 2:
+        taken += sizes[-1 - kept]
+        kept += 1
+    return kept or int(sizes[-1] <= most)
 
 
 def check_session(session_id: str) -> str:

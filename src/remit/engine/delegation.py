@@ -19,6 +19,7 @@ from remit.core.tool import ToolSpec
 from remit.engine import creation, profiles, resolving
 from remit.engine.kit import Kit
 from remit.engine.schemas import check_schema
+from remit.engine.vouching import vouched
 from remit.engine.workflows.stepfunctions.placing import execution_for
 from remit.ports.agents import Catalogue
 from remit.ports.store import Put, Write
@@ -141,6 +142,7 @@ async def ensure(kit: Kit, run: Run, step: Step) -> None:
         depth=run.start.depth + 1,
         handoff=handoff,
         labels=run.labels,
+        vouched=vouched(kit, run, [handoff.objective, arguments.get("input")]),
         workflow=NOTHING if document is None else pack(document, contents),
         execution=await execution_for(kit, handoff.to_agent, document, step.child_run),
         definitions=used if policy.used is None else (*used, policy.used),

@@ -9,8 +9,8 @@ from msgspec.structs import asdict
 
 from remit.core import event as ev
 from remit.core.codec import encode
-from remit.core.errors import ToolError, is_code
-from remit.core.provenance import Label
+from remit.core.errors import ArgumentsError, ToolError, is_code
+from remit.core.provenance import Label, covering
 from remit.core.records import ToolCallRecord
 from remit.core.run import Run, Step
 from remit.core.task import Artifact
@@ -63,6 +63,7 @@ class Execution:
         self.began = kit.clock.monotonic()
         self.tries = 0
         self.kept: list[Kept] = []
+        self.read: list[Label] = []
 
     async def run(self) -> str:
         """Execute the step, whose intent was written just now. Returns why it is in doubt, or the empty string."""
@@ -70,7 +71,7 @@ class Execution:
             with telling.tool_span(self.kit.telemetry, self.recorder.run, self.step, self.spec):
                 output = await self._attempts()
         except ToolError as error:
-            self._failed(error.code, error.message, error.help)
+            self._failed(error.code, error.message, error.help, answered=isinstance(error, ArgumentsError))
             await self._flush()
             return ""
         except Unknown as error:
@@ -125,7 +126,7 @@ class Execution:
 
     def _context(self) -> ToolContext:
         task = self.recorder.run.task
-        self.kept = []
+        self.kept, self.read = [], []
         return ToolContext(
             run_id=self.recorder.run.run_id,
             step=self.step.step,
@@ -138,9 +139,13 @@ class Execution:
             secrets=TenantSecrets(self.kit.secrets, task.tenant_id),
             platform=self.kit.platform(task) if self.kit.platform else None,
             kept=self.kept,
+            read=self.read,
+            facilities=self.kit.facilities(self.recorder.run, self.step) if self.kit.facilities else None,
             labels=self.recorder.run.labels,
             policy_profile=self.recorder.run.start.profile,
             max_risk=task.constraints.max_risk,
+            tool_version=self.spec.version,
+            started_ts=self.step.started_ts,
         )
 
     # doubt
@@ -206,13 +211,12 @@ class Execution:
             clean = {"output": clean, "warning": problem}
         self.breaker.succeeded()
         payload = self.recorder.pack(clean)
-        label = Label(f"tool:{self.spec.name}", self.spec.trust, self.spec.sensitivity)
         latency = self._latency()
         self.recorder.note(
             ev.EffectDone(
                 self.step.step,
                 payload,
-                label,
+                self._label(),
                 latency,
                 max(self.tries, 1),
                 artifacts=(*artifacts, *await self._keep()),
@@ -222,15 +226,23 @@ class Execution:
         telling.tool_settled(self.kit.telemetry, self.spec, "done", latency)
         await self._flush()
 
-    def _failed(self, code: str, message: str, help: str) -> None:
-        self.breaker.succeeded() if _answered(code) else self.breaker.failed()
+    def _failed(self, code: str, message: str, help: str, *, answered: bool = False) -> None:
+        self.breaker.succeeded() if answered or _answered(code) else self.breaker.failed()
         latency = self._latency()
         self.recorder.note(
             ev.EffectFailed(
-                self.step.step, self.recorder.problem(code, message, help), latency, max(self.tries, 1)
+                self.step.step,
+                self.recorder.problem(code, message, help),
+                latency,
+                max(self.tries, 1),
+                label=self._label(),
             )
         )
         telling.tool_settled(self.kit.telemetry, self.spec, code, latency)
+
+    def _label(self) -> Label:
+        """What the tool said, also that it failed, is as trusted as the tool, and as what the call says it has read."""
+        return covering(Label(f"tool:{self.spec.name}", self.spec.trust, self.spec.sensitivity), self.read)
 
     async def _flush(self) -> None:
         """An effect's outcome is written at once; a read's goes with the next append, since it can be read again."""

@@ -11,7 +11,6 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from remit.core import event as ev
@@ -20,69 +19,26 @@ from remit.core.budget import Reservation, Usage, exceeded
 from remit.core.codec import digest_of, idempotency_key, plain
 from remit.core.errors import BudgetError, DeniedError, FencedError, InputError, NotFoundError, StoreError
 from remit.core.message import Message
-from remit.core.policy import ActionName, Decision, PolicyRequest, Principal
+from remit.core.policy import Decision, Principal
 from remit.core.provenance import Label
 from remit.core.records import ToolCallRecord
-from remit.core.rule import PUBLISH, declares
 from remit.core.run import Run, Step
 from remit.core.task import Problem
 from remit.core.tool import ToolSpec
 from remit.engine import delegation, gates, telling
 from remit.engine.asking import Asking
 from remit.engine.breaker import Breaker
+from remit.engine.calls import Ask, Interrupted, Parked, Plan
 from remit.engine.contracts import input_problems
 from remit.engine.effects import Recorder
 from remit.engine.execution import Execution
+from remit.engine.judging import Judge
 from remit.engine.kit import Kit
 from remit.engine.records import approval_id, approval_record
 from remit.engine.terms import Terms
 from remit.ports.agents import Tool
 from remit.ports.model import ModelRequest
 from remit.ports.store import ABSENT, Put, Write
-
-FACTS = frozenset({"amount", "count", "over_limit"})
-"""What a tool may tell policy about the arguments of a call."""
-
-
-class Parked(BaseException):
-    """The run must wait: no thread is held, and its agent is called again when there is an answer.
-
-    Not an `Exception`, so that an author's `except Exception` cannot swallow it.
-    """
-
-    def __init__(self, waiting_on: tuple[str, ...], wake_ts: int | None = None) -> None:
-        super().__init__(", ".join(waiting_on))
-        self.waiting_on = waiting_on
-        self.wake_ts = wake_ts
-
-
-class Interrupted(BaseException):
-    """Signals wait: take them in first, then call the agent again."""
-
-
-class Ask(Struct, frozen=True):
-    """A request for one call: `step` is its place in the run; `malformed` is raw text that was no JSON object.
-
-    `gate` says that `name` is no tool but a question to a person; `timeout_s` bounds an attempt besides the tool's own limit.
-    """
-
-    step: str
-    call_id: str
-    name: str
-    arguments: dict[str, Any]
-    malformed: str | None = None
-    from_model: bool = True
-    gate: bool = False
-    timeout_s: float | None = None
-
-
-class Plan(Struct):
-    """What one decided call needs: events to append first, and whether it then runs."""
-
-    events: list[ev.Data] = []
-    writes: list[Write] = []
-    runs: bool = False
-    lost: bool = False
 
 
 class Gateway:
@@ -108,6 +64,7 @@ class Gateway:
         self.terms = terms
         self.profile = terms.policy.profile
         self._asking = Asking(kit, recorder, self.principal, terms.policy.key)
+        self._judge = Judge(kit, recorder, self.principal, terms)
 
     # tools and delegates
 
@@ -245,7 +202,7 @@ class Gateway:
             return self._refuse(
                 ask, self.recorder.problem("E703", "; ".join(problems[:5]), "fix the arguments"), kind
             )
-        decision = self._ask_policy(spec, kind, arguments, approved=False)
+        decision, problem = self._judge.judge(spec, kind, arguments, approved=False)
         changed = not ask.from_model or arguments is not ask.arguments
         digest = digest_of(arguments)
         decided = ev.ToolDecided(
@@ -261,9 +218,6 @@ class Gateway:
             approval = self._approval(ask.step, spec, arguments, digest, decision, "policy", decision.reason)
             return Plan([decided, ev.ApprovalRequested(approval)], [approval_record(approval, ABSENT)])
         if decision.verdict != "allow":
-            problem = self.recorder.problem(
-                "E301", decision.reason or "policy refuses this call", decision.help
-            )
             refused = self._refuse(ask, problem, kind)
             return Plan([decided, *refused.events], refused.writes)
         plan = self._intend(ask, arguments, 0, kind)
@@ -301,50 +255,6 @@ class Gateway:
                 Problem("E705", f"tool `{ask.name}` failed repeatedly and rests", "try again later"),
             )
         return self._spec(ask.name), "tool", None
-
-    def _ask_policy(
-        self, spec: ToolSpec, kind: ev.StepKind, arguments: dict[str, Any], *, approved: bool
-    ) -> Decision:
-        tool = self.kit.catalogue.tools.get(spec.name)
-        context: dict[str, Any] = {"approved": approved, "declared": True}
-        if tool is not None and kind == "tool":
-            try:
-                facts = tool.context_facts(arguments)
-            except Exception as error:
-                why = f"the facts of `{spec.name}` cannot be computed: {error}"
-                return Decision("deny", reason=self.recorder.clean(why))
-            # A tool speaks of its arguments only: whether a call is approved is not for it to say.
-            context.update({name: value for name, value in facts.items() if name in FACTS})
-        limit = self.run.task.constraints.max_risk
-        if limit is not None and spec.risk > limit:
-            return Decision(
-                "deny",
-                ("task-max-risk",),
-                f"the task accepts risk up to {limit} and `{spec.name}` is {spec.risk}",
-            )
-        action: ActionName = "hand_off" if kind == "delegate" else "call_tool"
-        resource = spec.name
-        if kind == "delegate":  # policy knows agents by name, whatever alias of theirs is meant
-            resource = delegation.target(spec.name, self.run.agent.delegates).partition("@")[0]
-        if kind == "tool" and spec.name == PUBLISH:
-            action, resource = "publish", arguments["type"]
-            if not declares(self.run.agent.publishes, resource):
-                why = f"agent `{self.run.agent.name}` does not declare that it publishes `{resource}`"
-                return Decision("deny", ("declared-events",), why, "add the type to its `publishes`")
-        decision = self.kit.policy.decide(
-            PolicyRequest(
-                self.principal,
-                action,
-                resource,
-                {"risk": spec.risk, "effect": spec.effect, "outward": spec.outward, "tags": list(spec.tags)},
-                self.run.labels,
-                arguments,
-                context,
-                self.terms.policy.key,
-            )
-        )
-        telling.decided(self.kit.telemetry, action, decision.verdict)
-        return decision
 
     def _refuse(self, ask: Ask, problem: Problem, kind: ev.StepKind = "tool") -> Plan:
         return Plan([ev.ToolRefused(ask.step, ask.call_id, ask.name, problem, kind)])
@@ -454,13 +364,9 @@ class Gateway:
         digest = digest_of(agreed)
         if digest != (approval.agreed_digest or approval.arguments_digest):
             return self._refuse(ask, Problem("E303", "the arguments are not those that were approved"), kind)
-        decision = self._ask_policy(spec, kind, agreed, approved=True)
+        decision, problem = self._judge.judge(spec, kind, agreed, approved=True)
         if decision.verdict != "allow":
-            return self._refuse(
-                ask,
-                self.recorder.problem("E301", decision.reason or "policy refuses this call", decision.help),
-                kind,
-            )
+            return self._refuse(ask, problem, kind)
         if decision.policy_version != approval.policy_version:
             return self._ask_again(ask, spec, agreed, digest, kind)
         decided = ev.ToolDecided(
@@ -480,7 +386,7 @@ class Gateway:
         self, ask: Ask, spec: ToolSpec, arguments: dict[str, Any], digest: str, kind: ev.StepKind
     ) -> Plan:
         """The policy changed since the approval: decide anew, and ask a person again if it still wants that."""
-        decision = self._ask_policy(spec, kind, arguments, approved=False)
+        decision, problem = self._judge.judge(spec, kind, arguments, approved=False)
         decided = ev.ToolDecided(
             ask.step, ask.call_id, ask.name, digest, decision, kind, self.recorder.pack(arguments)
         )
@@ -496,7 +402,7 @@ class Gateway:
             )
             return Plan([decided, ev.ApprovalRequested(approval)], [approval_record(approval, ABSENT)])
         if decision.verdict != "allow":
-            refused = self._refuse(ask, self.recorder.problem("E301", decision.reason, decision.help), kind)
+            refused = self._refuse(ask, problem, kind)
             return Plan([decided, *refused.events])
         plan = self._intend(ask, arguments, 0, kind)
         return Plan([decided, *plan.events], plan.writes, plan.runs)
@@ -658,11 +564,20 @@ class Gateway:
     # models
 
     async def ask_model(
-        self, step_id: str, request: ModelRequest, chars: int, request_note: Any = None
+        self,
+        step_id: str,
+        request: ModelRequest,
+        chars: int,
+        request_note: Any = None,
+        *,
+        streams: bool = True,
     ) -> Message:
-        """Ask the agent's model as step `step_id`. Raises ModelError after it was journaled."""
+        """Ask the agent's model as step `step_id`; its words stream to whoever listens, unless they are for nobody to read.
+
+        Raises ModelError after it was journaled.
+        """
         with self._entered():
-            return await self._asking.ask(step_id, request, chars, request_note)
+            return await self._asking.ask(step_id, request, chars, request_note, streams=streams)
 
 
 def _label(spec: ToolSpec) -> Label:

@@ -59,7 +59,10 @@ def _heard(recorder: Recorder, signal: Any) -> list[ev.Data]:
         step = run.steps.get(signal.step)
         if step is not None and step.state == "child":
             payload = recorder.pack(signal.result)
-            return [ev.ChildEnded(signal.step, signal.child_run, payload, signal.usage, signal.labels)]
+            done = ev.ChildEnded(
+                signal.step, signal.child_run, payload, signal.usage, signal.labels, signal.vouched
+            )
+            return [done]
     if isinstance(signal, TaskAnswered) and (attempt := _expected(run, signal)) is not None:
         output = recorder.pack(recorder.clean(signal.output))
         error, cause = recorder.clean((signal.error[:MOST_ERROR], signal.cause[:MOST_CAUSE]))

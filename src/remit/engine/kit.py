@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from remit.core.redaction import Redactor
+from remit.core.run import Run, Step
 from remit.core.task import Task
 from remit.engine.bus.announcing import Announcer
 from remit.engine.faults import Crashpoint
@@ -14,6 +15,8 @@ from remit.engine.registry import Registry
 from remit.ports.agents import Catalogue
 from remit.ports.blobs import Blobs
 from remit.ports.clock import Clock
+from remit.ports.facilities import Facilities
+from remit.ports.guardrail import Guardrail
 from remit.ports.machines import Machines
 from remit.ports.model import Delta
 from remit.ports.platform import Platform
@@ -45,6 +48,8 @@ class Kit:
     lease_ttl_s: float = 15.0
     crash: Crashpoint | None = None
     platform: Callable[[Task], Platform] | None = None
+    facilities: Callable[[Run, Step], Facilities] | None = None
     on_delta: Callable[[str, Delta], None] = field(default=_nobody)
     announcer: Announcer | None = None
     machines: Machines | None = None
+    guardrail: Guardrail | None = None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from remit.core import event as ev
-from remit.core.codec import digest_of, plain
+from remit.core.codec import canonical, convert, digest_of, plain
 from remit.core.errors import FencedError, InputError, ModelError, RemitError, StoreError, ToolError
 from remit.core.message import Message, user
 from remit.core.provenance import Label
@@ -30,10 +30,13 @@ from remit.core.run import (
 from remit.core.task import Problem, Result
 from remit.core.tool import ToolSpec
 from remit.engine import delegation
-from remit.engine.gateway import Ask, Gateway
+from remit.engine.calls import Ask
+from remit.engine.gateway import Gateway
 from remit.engine.kit import Kit
+from remit.engine.matching import Matching
 from remit.engine.numbering import Numbering
 from remit.engine.schemas import Validator
+from remit.engine.summing import sum_up
 from remit.ports.agents import Agent, Memory
 from remit.ports.model import ModelRequest
 
@@ -63,6 +66,7 @@ class LlmLoop:
 
     async def step(self) -> None:
         """Do the next thing. Raises Ended, Parked."""
+        await sum_up(self.kit, self.gateway)
         match next_step(self.run):
             case AskModel(step):
                 await self._ask(step)
@@ -143,11 +147,17 @@ class RunMemory:
 class CodeContext:
     """The gateway as a code agent sees it. Calls are numbered task by task; a replay gives recorded answers."""
 
-    def __init__(self, kit: Kit, gateway: Gateway) -> None:
+    def __init__(self, kit: Kit, gateway: Gateway, matching: Matching | None = None) -> None:
+        """With `matching` calls are known by what they ask instead of by their number."""
         self._kit = kit
         self._gateway = gateway
         self._run = gateway.run
         self._numbering = Numbering()
+        self._matching = matching
+
+    def by_content(self) -> CodeContext:
+        """The same for code whose branches keep no order: calls are known by what they ask."""
+        return CodeContext(self._kit, self._gateway, Matching(self._run))
 
     @property
     def run_id(self) -> str:
@@ -172,43 +182,82 @@ class CodeContext:
 
     async def call_all(self, calls: list[tuple[str, dict[str, Any]]]) -> list[Any]:
         """As `call_many`, but a call that failed or was refused answers with its ToolError instead of raising it."""
-        asks = [self._ask(name, plain(arguments)) for name, arguments in calls]
-        await _turn()
+        if self._matching is None:
+            asks = [self._ask(self._numbering.next(), name, plain(given)) for name, given in calls]
+            await _turn()
+        else:
+            asks = [await self._matched(self._matching, name, plain(given)) for name, given in calls]
         await self._gateway.settle(asks)
         return [_answer(self._run.steps[a.step]) for a in asks]
 
     async def ask(self, prompt: str, *, system: str = "", output_schema: dict[str, Any] | None = None) -> Any:
         """Ask the agent's model. Raises ModelError."""
-        step_id = self._numbering.next()
-        await _turn()
         agent = self._run.agent
         note = self._gateway.recorder.clean({"prompt": prompt, "system": system})
-        prompt, system = note["prompt"], note["system"]
-        known = self._run.steps.get(step_id)
-        if known is not None and known.kind != "model":
-            raise diverged(known, "a model call")
-        if known is None or not known.settled:
-            request = ModelRequest(
-                model="",
-                messages=(user(prompt),),
-                system=system or agent.instructions,
-                max_tokens=agent.max_tokens,
-                temperature=agent.temperature,
-                output_schema=output_schema,
-            )
-            await self._gateway.ask_model(step_id, request, message_chars(request.messages[0]), note)
-            known = self._run.steps[step_id]
-        elif known.arguments_digest and known.arguments_digest != digest_of(note):
-            raise diverged(known, "a model call with another prompt")
-        if known.problem is not None:
-            raise ModelError(known.problem.message, code=known.problem.code, help=known.problem.help)
-        text = known.output.text
+        request = ModelRequest(
+            model="",
+            messages=(user(note["prompt"]),),
+            system=note["system"] or agent.instructions,
+            max_tokens=agent.max_tokens,
+            temperature=agent.temperature,
+            output_schema=output_schema,
+        )
+        text = (await self._answered(request, note)).text
         if output_schema is None:
             return text
         value, reason = parse_output(text, output_schema)
         if reason:
             raise ModelError(f"the answer does not fit the output schema: {reason}", code="E622")
         return value
+
+    async def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        system: str = "",
+        tools: Sequence[ToolSpec] = (),
+        output_schema: dict[str, Any] | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+    ) -> Message:
+        """Ask the agent's model to go on with a conversation. Raises ModelError."""
+        agent = self._run.agent
+        said, instructions = self._gateway.recorder.clean((plain(list(messages)), system))
+        request = ModelRequest(
+            model="",
+            messages=tuple(convert(said, list[Message])),
+            system=instructions or agent.instructions,
+            tools=tuple(tools),
+            max_tokens=max_tokens or agent.max_tokens,
+            temperature=agent.temperature if temperature is None else temperature,
+            output_schema=output_schema,
+        )
+        answered = max((n for n, m in enumerate(said, 1) if m["role"] == "assistant"), default=0)
+        note = {"request": digest_of(plain(request)), "system": instructions, "messages": said[answered:]}
+        return await self._answered(request, note, said)
+
+    async def _answered(self, request: ModelRequest, note: Any, asked: Any = None) -> Message:
+        """The model's answer, recorded or asked for now. `note` is journaled; `asked` is it without the instructions."""
+        if self._matching is None:
+            step_id = self._numbering.next()
+            await _turn()
+        else:
+            step_id = await self._matching.model(note["prompt"] if asked is None else asked, digest_of(note))
+        known = self._run.steps.get(step_id)
+        if known is not None and known.kind != "model":
+            raise diverged(known, "a model call")
+        if known is None or not known.settled:
+            chars = sum(map(message_chars, request.messages))
+            chars += len(request.system) if request.tools else 0
+            chars += sum(len(canonical(t.input_schema)) + len(t.description) for t in request.tools)
+            await self._gateway.ask_model(step_id, request, chars, note)
+            known = self._run.steps[step_id]
+        elif self._matching is None and known.arguments_digest not in ("", digest_of(note)):
+            raise diverged(known, "a model call with another prompt")
+        if known.problem is not None:
+            raise ModelError(known.problem.message, code=known.problem.code, help=known.problem.help)
+        answer: Message = known.output
+        return answer
 
     async def delegate(
         self,
@@ -246,8 +295,11 @@ class CodeContext:
         )
         return str(answer["event_id"])
 
-    def _ask(self, name: str, arguments: dict[str, Any]) -> Ask:
-        step_id = self._numbering.next()
+    async def _matched(self, matching: Matching, name: str, arguments: dict[str, Any]) -> Ask:
+        step_id = await matching.tool(name, self._gateway.recorder.clean(arguments))
+        return self._ask(step_id, name, arguments)
+
+    def _ask(self, step_id: str, name: str, arguments: dict[str, Any]) -> Ask:
         known = self._run.steps.get(step_id)
         if known is not None:
             clean = self._gateway.recorder.clean(arguments)
@@ -284,6 +336,7 @@ def _answer(step: Step) -> Any:
 async def act(kit: Kit, gateway: Gateway, agent: Agent) -> Finished:
     """Run a code agent to its end, or until it must wait (Parked goes through)."""
     run = gateway.run
+    await sum_up(kit, gateway)
     memory: Memory = RunMemory(run)
     given = run.task.input if run.task.input is not None else run.task.objective
     try:

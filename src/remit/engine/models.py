@@ -18,7 +18,8 @@ from remit.core.tool import Retry
 from remit.ports.clock import Clock
 from remit.ports.model import Model, ModelReply, ModelRequest, OnDelta
 
-OFFLINE = ("rules", "scripted")
+RULES = "rules"
+OFFLINE = (RULES, "scripted")
 """Providers that cost nothing."""
 
 IMAGE_CHARS = 4_800
@@ -213,6 +214,11 @@ class ModelAccess:
     def knows(self, route_name: str) -> bool:
         """Whether the route may be asked."""
         return route_name in self._rates
+
+    def speaks(self, route_name: str) -> bool:
+        """Whether a language model answers on the route, or rules that can only say what they were written for."""
+        route = self._routes.get(route_name)
+        return route is not None and route.provider != RULES
 
     def check(self, route: Route) -> None:
         """Raise ConfigError E211 for a route whose provider or fallback is not there."""

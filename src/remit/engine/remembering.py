@@ -15,10 +15,10 @@ from remit.core.codec import digest, encode, plain
 from remit.core.conversation import WorkflowStep, conversation_key, message_id, speaks_for
 from remit.core.message import Message, assistant
 from remit.core.payload import load
-from remit.core.run import Run, fold
+from remit.core.run import Run, fold, foreign
 from remit.ports.store import Collection, Index, Put, Write
 
-SESSION, MESSAGE, WORKFLOW_STEP = "session", "message", "workflow_step"
+SESSION, MESSAGE, SUMMARY, WORKFLOW_STEP = "session", "message", "conversation_summary", "workflow_step"
 
 COLLECTIONS = (
     Collection(
@@ -34,6 +34,7 @@ COLLECTIONS = (
         ("conversation_id", "message_id"),
         (Index("by_user", ("tenant_id", "user_id", "message_id")),),
     ),
+    Collection(SUMMARY, ("conversation_id",)),
     Collection(WORKFLOW_STEP, ("workflow_id", "step_number")),
 )
 
@@ -44,11 +45,13 @@ Contents = MutableMapping[str, bytes]
 
 
 def first_words(run_id: str, created: ev.RunCreated, ts: int, contents: Contents) -> list[Write]:
-    """What the user said, to be written with the run's first event."""
+    """What the user said, or what came in from outside, to be written with the run's first event."""
     if not _is_turn(created):
         return []
     run = fold(run_id, [ev.Event(0, ts, 0, created)], contents)
-    return [_record(run, len(run.messages) - 1, run.messages[-1], ts, contents)]
+    given = created.labels if created.given is None else created.given
+    said = foreign(run.messages[-1]) if given.untrusted else run.messages[-1]
+    return [_record(run, len(run.messages) - 1, said, ts, contents)]
 
 
 def leaves_traces(run: Run) -> bool:
@@ -63,9 +66,14 @@ def traces(run: Run, said: int, event: ev.Event, fresh: Contents) -> list[Write]
         writes += _step(run, event.data)
     if not _is_turn(run.start):
         return writes
-    new = list(enumerate(run.messages[said:], said))
+    if isinstance(event.data, ev.HistorySummed):
+        return _summary(run, event.data, event.ts)
+    # A message keeps its place among all messages of the turn, also when those before it were summed up.
+    new = list(enumerate(run.messages[said:], said + run.left_out))
     if isinstance(event.data, ev.RunFinished) and event.data.status == "success" and run.agent.kind != "llm":
-        new.append((len(run.messages), assistant(as_text(load(event.data.payload, run.contents)))))
+        new.append(
+            (len(run.messages) + run.left_out, assistant(as_text(load(event.data.payload, run.contents))))
+        )
     return writes + [_record(run, at, message, event.ts, run.contents, fresh) for at, message in new]
 
 
@@ -103,6 +111,25 @@ def _record(
             "sensitivity": run.labels.sensitivity,
         },
     )
+
+
+def _summary(run: Run, summed: ev.HistorySummed, ts: int) -> list[Write]:
+    """What the next turns begin with instead of the messages up to `upto`, labelled with all that it may be made of."""
+    older, task = run.start.older, run.task
+    if older is None or summed.method == "left_out":
+        return []
+    row = {
+        "conversation_id": conversation_key(task.tenant_id, task.session_id),
+        "tenant_id": task.tenant_id,
+        "run_id": run.run_id,
+        "upto": older.upto,
+        "text": load(summed.text, run.contents),
+        "method": summed.method,
+        "ts": ts,
+        "untrusted": run.labels.untrusted,
+        "sensitivity": run.labels.sensitivity,
+    }
+    return [Put(SUMMARY, row)]
 
 
 def _step(run: Run, data: ev.StateExited | ev.StateFailed) -> list[Write]:

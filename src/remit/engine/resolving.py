@@ -9,6 +9,7 @@ from remit.core.agent import AgentSpec
 from remit.core.codec import convert
 from remit.core.definition import Definition, DefinitionUsed, Head, chosen, definition_id, is_name
 from remit.core.errors import DeniedError, NotFoundError
+from remit.core.mcp import SEPARATOR
 from remit.core.run import Run
 from remit.engine.kinds import (
     AGENT,
@@ -22,6 +23,8 @@ from remit.engine.kinds import (
     parse_prompt,
     route_of,
 )
+from remit.engine.mcp.kind import MCP_TOOL
+from remit.engine.mcp.tools import McpTool
 from remit.engine.models import ModelAccess
 from remit.engine.registry import PAGE, Registry
 from remit.engine.workflows.spec import workflow_spec
@@ -43,15 +46,22 @@ async def resolve(registry: Registry, catalogue: Catalogue, tenant_id: str, name
 
     Raises NotFoundError for an unknown agent or prompt, and DeniedError for one that is disabled, its model route or a tool's schema.
     """
-    return await completed(registry, tenant_id, await _agent(registry, catalogue, tenant_id, name, key), key)
+    found = await _agent(registry, catalogue, tenant_id, name, key)
+    return await completed(registry, catalogue, tenant_id, found, key)
 
 
-async def completed(registry: Registry, tenant_id: str, found: Resolved, key: str) -> Resolved:
-    """An agent with the definitions of its model route and its tools. Raises DeniedError for one that is disabled."""
+async def completed(
+    registry: Registry, catalogue: Catalogue, tenant_id: str, found: Resolved, key: str
+) -> Resolved:
+    """An agent with the definitions of its model route and its tools.
+
+    Raises DeniedError for one that is disabled, E950 for a tool of an MCP server that nobody approved.
+    """
     model = found.spec.model
     head = await registry.head(tenant_id, ROUTE, model) if is_name(model) else None
     heads = [] if head is None else [head]
     heads += await _contracts(registry, tenant_id, found.spec.tools)
+    heads += await _of_servers(registry, catalogue, tenant_id, found.spec.tools)
     more = [used(await _active(registry, head, key)) for head in heads if head.active.version]
     return found._replace(used=(*found.used, *more)) if more else found
 
@@ -78,6 +88,21 @@ async def _contracts(registry: Registry, tenant_id: str, tools: tuple[str, ...])
         return [head for head in page.items if head.name in tools]
     found = [await registry.head(tenant_id, TOOL_SCHEMA, name) for name in tools if is_name(name)]
     return [head for head in found if head is not None]
+
+
+async def _of_servers(
+    registry: Registry, catalogue: Catalogue, tenant_id: str, tools: tuple[str, ...]
+) -> list[Head]:
+    """The definitions of those tools that are of MCP servers. Raises DeniedError E950 for one that was not approved."""
+    found: list[Head] = []
+    for name in tools:
+        tool = catalogue.tools.get(name) if SEPARATOR in name else None
+        if isinstance(tool, McpTool):
+            head = await registry.head(tenant_id, MCP_TOOL, name)
+            if head is None or not head.active.version:
+                raise tool.refusal()
+            found.append(head)
+    return found
 
 
 async def _agent(registry: Registry, catalogue: Catalogue, tenant_id: str, name: str, key: str) -> Resolved:

@@ -30,7 +30,7 @@ from remit.core.provenance import Labels, merge
 from remit.core.result import result_of, view_of
 from remit.core.run import Run
 from remit.core.signal import CancelAsked, Nudged
-from remit.core.task import Actor, Result, Task
+from remit.core.task import Actor, Artifact, Result, Task
 from remit.core.view import EventView, RunView
 from remit.engine import creation, envelopes, loading, resolving
 from remit.engine.conversations import Conversations
@@ -51,12 +51,24 @@ Entries = list[Entry]
 Writes = list[Write]
 Approvals = list[Approval]
 
+WORKING = ev.MemoryWritten.__name__
+"""The events that hold values of a run's working memory, which expire."""
+
 
 class Runs:
     """The runs of all tenants; every question names its tenant."""
 
-    def __init__(self, kit: Kit, deltas: Deltas, conversations: Conversations) -> None:
+    def __init__(
+        self,
+        kit: Kit,
+        deltas: Deltas,
+        conversations: Conversations,
+        *,
+        working_ttl_s: float,
+    ) -> None:
+        """`working_ttl_s`: for how long the working memory of a run can be read after its end."""
         self._kit = kit
+        self._working_ttl_ms = round(working_ttl_s * 1000)
         self._deltas = deltas
         self._conversations = conversations
 
@@ -129,10 +141,12 @@ class Runs:
         """Create the run as the next turn of its conversation, if it has a session."""
         task = created.task
         while True:
-            turn = await self._conversations.turn(task)
+            turn = await self._conversations.turn(task, sums_up=created.workflow is NOTHING)
             known = dict(contents)
             history = pack(plain(list(turn.history)), known) if turn.history else NOTHING
-            begun = replace(created, history=history, labels=merge(created.labels, turn.labels))
+            labels = merge(created.labels, turn.labels)
+            given = created.labels if labels != created.labels else None
+            begun = replace(created, history=history, labels=labels, given=given, older=turn.older)
             try:
                 await creation.create(
                     self._kit, run_id, begun, contents=known, writes=[*turn.writes, *writes], at=turn.at
@@ -208,6 +222,21 @@ class Runs:
             waiting_on=tuple(f"approval:{a.approval_id}" for a in asked),
         )
 
+    async def artifacts(self, run_id: str, tenant_id: str) -> tuple[Artifact, ...]:
+        """What a run made so far, in order. Raises NotFoundError."""
+        run, _ = await loading.load(self._kit.store, run_id, tenant_id)
+        return tuple(run.artifacts)
+
+    async def artifact(self, run_id: str, tenant_id: str, reference: str) -> tuple[Artifact, bytes]:
+        """The artifact of a run with this digest, or its newest with this name, and its bytes. Raises NotFoundError."""
+        for artifact in reversed(await self.artifacts(run_id, tenant_id)):
+            if reference in (artifact.digest, artifact.name):
+                return artifact, await self._kit.blobs.get(artifact.digest)
+        raise NotFoundError(
+            f"run `{run_id}` made nothing called `{reference[:200]}`",
+            help=f"`remit runs artifacts {run_id}` lists it",
+        )
+
     async def _asked(self, run: Run) -> Approvals:
         """What people are asked by a run and by the children it waits for, at any depth."""
         asked = [a for a in run.approvals.values() if a.open]
@@ -244,13 +273,13 @@ class Runs:
         """Events after seq `after`, at most `limit`. Raises NotFoundError."""
         await self._mine(run_id, tenant_id)
         entries = await self._kit.store.read(run_id, after=after, limit=limit)
-        return await self._views(run_id, entries)
+        return await self._without_expired(run_id, await self._views(run_id, entries))
 
     async def follow(self, run_id: str, tenant_id: str, *, after: int = -1) -> AsyncIterator[EventView]:
         """Events as they happen, until the run has ended. Raises NotFoundError."""
         await self._mine(run_id, tenant_id)
         async for entry in tail(self._kit.store, run_id, after=after, poll_s=1.0):
-            for view in await self._views(run_id, [entry]):
+            for view in await self._without_expired(run_id, await self._views(run_id, [entry])):
                 yield view
                 if view.type == "RunFinished":
                     return
@@ -271,6 +300,17 @@ class Runs:
             EventView(e.seq, e.ts, e.epoch, type(e.data).__name__, shown(e.data, contents), entry.hash.hex())
             for e, entry in zip(events, entries, strict=True)
         ]
+
+    async def _without_expired(self, run_id: str, views: Events) -> Events:
+        """The events without the values of working memory, once the run ended so long ago that these have expired."""
+        if not any(view.type == WORKING for view in views):
+            return views
+        row = await self._kit.store.get("agent_run", (run_id,))
+        ended = row["end_ts"] if row else None
+        if ended is None or self._kit.clock.now() < ended + self._working_ttl_ms:
+            return views
+        gone = {"value": None, "expired": True}
+        return [replace(v, data={**v.data, **gone}) if v.type == WORKING else v for v in views]
 
     # steering
 

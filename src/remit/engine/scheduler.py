@@ -19,6 +19,7 @@ from remit.core.errors import RemitError, StoreError
 from remit.core.schedule import Schedule, last_until, next_after, parse, slots_between
 from remit.core.task import Actor, Task
 from remit.engine.faults import Crashpoint
+from remit.engine.pausing import pause
 from remit.engine.runs import root_run_id
 from remit.engine.schedules import ScheduleEntry, Schedules
 from remit.engine.tables import Tables
@@ -75,18 +76,7 @@ class Scheduler:
                 )
             except RemitError as error:
                 log.error("the scheduler cannot go on now: %s", error)
-            await self._pause(stop, pause_s)
-
-    async def _pause(self, stop: asyncio.Event, seconds: float) -> None:
-        waits = [
-            asyncio.create_task(self._clock.sleep(seconds), name="heartbeat of the scheduler"),
-            asyncio.create_task(stop.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+            await pause(self._clock, pause_s, stop, name="heartbeat of the scheduler")
 
     async def tick(self, now: int | None = None) -> int:
         """Start everything due at `now` (Unix milliseconds), and return how many runs that made or found. Raises StoreError."""

@@ -39,6 +39,7 @@ async def tick(app: App) -> dict[str, int]:
         "hinted": lambda: hint_due(app.store, app.driver),
         "waiting": waiting,
         "delivered": delivered,
+        "swept": app.sweeper.tick,
     }
     done: dict[str, int] = {}
     failed: list[Exception] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -11,10 +11,11 @@ from msgspec import Struct, field
 from remit.core.agent import AgentSpec
 from remit.core.codec import digest
 from remit.core.message import Message
-from remit.core.provenance import Labels
+from remit.core.provenance import Label, Labels, Sensitivity, Trust
 from remit.core.task import Actor, Result
 from remit.core.tool import ToolSpec
 from remit.ports.clock import Clock
+from remit.ports.facilities import Facilities
 from remit.ports.platform import Platform
 from remit.ports.secrets import Secrets
 
@@ -34,7 +35,10 @@ class ToolContext(Struct, frozen=True):
     `actor` is the person or key on whose behalf the agent acts: tools act with that person's rights. `secrets` are the
     tenant's own: `NAME` of tenant `acme` is `REMIT_SECRET_ACME__NAME`, that of `local` is `REMIT_SECRET_NAME`. `labels` say what
     the run has read so far.
-    `policy_profile` is the one that the run goes by, `max_risk` the most that its task accepts.
+    `policy_profile` is the one that the run goes by, `max_risk` the most that its task accepts. `facilities` are what this
+    deployment has for tools to work with: a sandbox, the web, documents, long-term memory, connections to platforms.
+    `tool_version` is the version of the tool's contract that the run goes by. `started_ts` is when the call was intended, the
+    last time if it was begun anew (Unix milliseconds): what it did, if anything, was done after that.
     """
 
     run_id: str
@@ -51,6 +55,14 @@ class ToolContext(Struct, frozen=True):
     labels: Labels = Labels()
     policy_profile: str = "default"
     max_risk: str | None = None
+    read: list[Label] = field(default_factory=list)
+    facilities: Facilities | None = None
+    tool_version: str = "1"
+    started_ts: int = 0
+
+    def mark(self, source: str, *, trust: Trust = "untrusted", sensitivity: Sensitivity = "internal") -> None:
+        """Say what this call has read, where that differs from call to call: its answer is labelled to cover it."""
+        self.read.append(Label(source, trust, sensitivity))
 
     def keep(self, name: str, data: bytes, media_type: str) -> str:
         """Keep bytes as an artifact of this call and return their digest. They are stored once the tool has answered."""
@@ -115,6 +127,25 @@ class RunContext(Protocol):
 
     async def ask(self, prompt: str, *, system: str = "", output_schema: dict[str, Any] | None = None) -> Any:
         """Ask the agent's model; text, or a value that fits `output_schema`."""
+
+    async def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        system: str = "",
+        tools: Sequence[ToolSpec] = (),
+        output_schema: dict[str, Any] | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+    ) -> Message:
+        """Ask the agent's model to go on with a conversation; its answer, which may ask for some of `tools`. Raises ModelError."""
+
+    def by_content(self) -> RunContext:
+        """This context for code whose branches keep no order, such as another framework's.
+
+        Calls are then known by what they ask and not by their number. Raises InputError E408 for an agent that asks for
+        something new while something recorded is missing.
+        """
 
     async def delegate(
         self,

@@ -13,3 +13,9 @@ class Blobs(Protocol):
 
     async def get(self, digest: str) -> bytes:
         """The bytes, checked against the digest. Raises NotFoundError or StoreError (damaged)."""
+
+    async def delete(self, digest: str) -> None:
+        """Delete bytes; those that are not there are no error. Only for bytes that hold an id of their owner.
+
+        The same bytes are one blob, whoever put them: what somebody else could have put too is never deleted.
+        """

@@ -10,6 +10,13 @@ Source = Literal["input", "output"]
 """`input`: what a model is to read. `output`: what it said."""
 
 
+class About(Struct, frozen=True):
+    """What an answer is about: the texts that it should stand in, and the question that it should answer."""
+
+    sources: tuple[str, ...]
+    query: str = ""
+
+
 class Verdict(Struct, frozen=True):
     """What goes on in the place of a text: itself, the text with parts masked, or a sentence that says it was blocked.
 
@@ -24,5 +31,5 @@ class Verdict(Struct, frozen=True):
 class Guardrail(Protocol):
     """A filter of content."""
 
-    async def check(self, text: str, source: Source) -> Verdict:
-        """Judge a text. Raises ModelError when it cannot be judged: then nothing goes on."""
+    async def check(self, text: str, source: Source, about: About | None = None) -> Verdict:
+        """Judge a text; an answer also by what it is `about`. Raises ModelError when it cannot be judged: then nothing goes on."""

@@ -34,7 +34,7 @@ TaskId = Annotated[str, Meta(pattern="^[A-Za-z0-9._:~-]{1,128}$")]
 class Invoke(Struct, frozen=True, forbid_unknown_fields=True):
     """What to do and who does it. With several agents, the one that may delegate to all the others leads.
 
-    `context` is handed to the leading agent as its input. Give a `task_id` (letters, digits and `. _ : ~ -`) to make
+    `context` is handed to the leading agent as its input; a workflow's has the task besides, as `objective`. Give a `task_id` (letters, digits and `. _ : ~ -`) to make
     sending this twice harmless.
     """
 
@@ -112,12 +112,13 @@ RUN_LINK = {"run": {"operationId": "showRun", "parameters": {"run_id": "$respons
 async def invoke(request: Request, app: TheApp, who: Who) -> Response:
     """Start a task. It outlives this request and a restart of the server."""
     asked = await read(request, Invoke, who)
-    lead = choose(asked.agents, await _specs(app, who.tenant_id, asked.agents))
+    known = await _specs(app, who.tenant_id, asked.agents)
+    lead = choose(asked.agents, known)
     task = Task(
         task_id=asked.task_id if asked.task_id is not UNSET else app.clock.new_id("task"),
         agent=lead,
         objective=asked.task,
-        input=context_for(asked),
+        input=context_for(asked, known[lead]),
         tenant_id=who.tenant_id,
         actor_context=who.actor,
     )
@@ -256,11 +257,15 @@ def choose(names: list[str], agents: Mapping[str, AgentSpec]) -> str:
     return able[0]
 
 
-def context_for(asked: Invoke) -> Any:
-    """What the leading agent gets as input: the context, and the team when there is one."""
-    if len(asked.agents) == 1:
-        return asked.context
-    return {**(asked.context or {}), "agents": asked.agents}
+def context_for(asked: Invoke, lead: AgentSpec) -> Any:
+    """What the leading agent gets as input: the context, and the team when there is one.
+
+    A workflow reads nothing but its input, so that has the task too, as `objective`.
+    """
+    team = {"agents": asked.agents} if len(asked.agents) > 1 else {}
+    if lead.kind == "workflow":
+        return {"objective": asked.task, **(asked.context or {}), **team}
+    return {**(asked.context or {}), **team} if team else asked.context
 
 
 async def standing(app: App, view: RunView) -> tuple[TaskState, list[Approval]]:

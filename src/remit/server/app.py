@@ -7,6 +7,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from remit import __version__
 from remit.bootstrap import App
@@ -20,12 +21,16 @@ from remit.server import (
     activities,
     agents,
     approvals,
+    artifacts,
     callbacks,
     chat,
     definitions,
+    documents,
     events,
     forks,
     health,
+    mcp,
+    memories,
     notifiers,
     problems,
     rules,
@@ -77,6 +82,9 @@ COMPONENTS: tuple[type[Any], ...] = (
     *events.COMPONENTS,
     *rules.COMPONENTS,
     *chat.COMPONENTS,
+    *artifacts.COMPONENTS,
+    *documents.COMPONENTS,
+    *memories.COMPONENTS,
     health.Health,
 )
 """Types that OpenAPI names; a test compares them with what the operations refer to."""
@@ -92,6 +100,8 @@ def build_api(app: App, *, closing: asyncio.Event | None = None) -> FastAPI:
     api = routes()
     api.state.remit = app
     api.state.closing = closing or asyncio.Event()
+    door = Route(mcp.PATH, mcp.McpDoor(app, api.state.closing), include_in_schema=False)
+    api.router.routes.append(door)
     api.add_middleware(chat.Cors, allowed=app.settings.chat_origins)
     api.add_middleware(Measured, app=app)
     return api
@@ -103,6 +113,7 @@ def routes() -> FastAPI:
     for noun in (
         agents,
         runs,
+        artifacts,
         forks,
         workflows,
         callbacks,
@@ -119,9 +130,12 @@ def routes() -> FastAPI:
         events,
         rules,
         chat,
+        memories,
         health,
     ):
         api.include_router(noun.router)
+    api.include_router(documents.router)
+    api.include_router(documents.passages)
     problems.install(api)
 
     def openapi() -> dict[str, Any]:

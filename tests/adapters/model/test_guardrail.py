@@ -15,7 +15,7 @@ from remit.adapters.model.guardrail import PIECE, BedrockGuardrail, guardrail_co
 from remit.core.errors import ConfigError, ModelError
 from remit.core.message import Message, ToolResult, ToolUse, user
 from remit.core.tool import ToolSpec
-from remit.ports.guardrail import Guardrail
+from remit.ports.guardrail import About, Guardrail
 from remit.ports.model import Delta, ModelReply, ModelRequest
 from remit.testing.model_server import Body, ModelServer, Status, Turn
 
@@ -155,6 +155,30 @@ class Fake:
             "outputs": [{"text": text.replace("secret", "{word}")}],
             "assessments": [{"sensitiveInformationPolicy": {"regexes": [rule]}}],
         }
+
+
+async def test_an_answer_is_judged_with_what_it_should_stand_in() -> None:
+    """Contextual grounding: sources, question and answer go in one request, each by its qualifier, and anew each time."""
+    asked: list[dict[str, Any]] = []
+
+    async def fake(arguments: dict[str, Any]) -> dict[str, Any]:
+        asked.append(arguments)
+        return {"action": "NONE", "outputs": [], "assessments": []}
+
+    guardrail: Guardrail = BedrockGuardrail(fake, GUARD)
+    about = About(("The price is 20.",), "What does it cost?")
+    for _ in range(2):
+        assert (await guardrail.check("It costs 20.", "output", about)).outcome == "passed"
+    assert len(asked) == 2
+    assert asked[0] == {
+        **GUARD,
+        "source": "OUTPUT",
+        "content": [
+            {"text": {"text": "The price is 20.", "qualifiers": ["grounding_source"]}},
+            {"text": {"text": "What does it cost?", "qualifiers": ["query"]}},
+            {"text": {"text": "It costs 20.", "qualifiers": ["guard_content"]}},
+        ],
+    }
 
 
 async def test_a_long_text_is_judged_in_pieces() -> None:

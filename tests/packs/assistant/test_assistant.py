@@ -53,7 +53,7 @@ async def test_the_assistant_stops_after_its_iterations() -> None:
     model = ScriptedModel([call("calculate", expression="1 + 1")], cycle=True)
     async with app_for_tests(model=model, packs=[pack()]) as app:
         result = await app.run(task("assistant"))
-        assert (result.status, len(model.requests)) == ("failure", 8)
+        assert (result.status, len(model.requests)) == ("failure", 12)
         assert result.problem is not None
         assert result.problem.code == "E510"
 

@@ -25,6 +25,10 @@ class FileBlobs:
         """The bytes, checked. Raises NotFoundError, StoreError."""
         return await asyncio.to_thread(self._get, digest)
 
+    async def delete(self, digest: str) -> None:
+        """Delete the bytes. Raises StoreError."""
+        await asyncio.to_thread(self._delete, digest)
+
     def _path(self, digest: str) -> Path:
         name = digest.removeprefix("sha256:")
         if len(name) != 64 or not name.isalnum():
@@ -56,3 +60,9 @@ class FileBlobs:
         if digest_bytes(data) != digest:
             raise StoreError(f"blob `{digest}` is damaged", code="E807", help="restore it from a backup")
         return data
+
+    def _delete(self, digest: str) -> None:
+        try:
+            self._path(digest).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"blob `{digest}` cannot be deleted: {error}", code="E806") from error

@@ -44,6 +44,10 @@ class S3Blobs:
         """The bytes, checked. Raises NotFoundError, StoreError, ConfigError."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._get, digest)
 
+    async def delete(self, digest: str) -> None:
+        """Delete the bytes; in a bucket with versions, older ones stay as long as its rules keep them. Raises as `put`."""
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._delete, digest)
+
     def _key(self, digest: str) -> str:
         name = digest.removeprefix("sha256:")
         if len(name) != 64 or set(name) - set("0123456789abcdef"):
@@ -85,3 +89,11 @@ class S3Blobs:
         if digest_bytes(data) != digest:
             raise StoreError(f"blob `{digest}` is damaged", code="E807", help="restore it from a backup")
         return data
+
+    def _delete(self, digest: str) -> None:
+        try:
+            self._clients("s3").delete_object(Bucket=self._bucket, Key=self._key(digest))
+        except NotFoundError:
+            raise
+        except Exception as error:
+            raise aws.failure(error, "s3:DeleteObject", f"bucket `{self._bucket}`") from error

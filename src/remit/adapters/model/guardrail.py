@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from remit.core.codec import digest
 from remit.core.errors import ConfigError
-from remit.ports.guardrail import Source, Verdict
+from remit.ports.guardrail import About, Source, Verdict
 
 PIECE = 20_000
 """Characters that are judged at once: Bedrock takes 25 units of a thousand a second."""
@@ -28,8 +28,11 @@ class BedrockGuardrail:
         self._named = {name: config[name] for name in ("guardrailIdentifier", "guardrailVersion")}
         self._verdicts: OrderedDict[tuple[str, Source], Verdict] = OrderedDict()
 
-    async def check(self, text: str, source: Source) -> Verdict:
+    async def check(self, text: str, source: Source, about: About | None = None) -> Verdict:
         """Judge a text, piece by piece if it is long. Raises ModelError."""
+        if about is not None and about.sources and source == "output":
+            # Grounding is judged in one request with its sources, so it is not remembered, and not cut.
+            return verdict_of(text, await self._apply(self._grounding(text, about)))
         key = (digest(text.encode("utf-8", "surrogatepass")), source)
         verdict = self._verdicts.get(key)
         if verdict is None:
@@ -48,6 +51,15 @@ class BedrockGuardrail:
         why = tuple(dict.fromkeys(rule for verdict in passed for rule in verdict.why))
         masked = any(verdict.outcome == "masked" for verdict in passed)
         return Verdict("masked" if masked else "passed", "".join(v.text for v in passed), why)
+
+    def _grounding(self, text: str, about: About) -> dict[str, Any]:
+        parts = [
+            *((source, "grounding_source") for source in about.sources),
+            *([(about.query, "query")] if about.query else []),
+            (text, "guard_content"),
+        ]
+        content = [{"text": {"text": said, "qualifiers": [role]}} for said, role in parts]
+        return {**self._named, "source": "OUTPUT", "content": content}
 
     def _asked(self, piece: str, source: Source) -> dict[str, Any]:
         return {**self._named, "source": source.upper(), "content": [{"text": {"text": piece}}]}

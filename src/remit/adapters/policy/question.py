@@ -6,7 +6,8 @@ the tool puts numbers into `context`: `amount` in minor units (cents) and `count
 is judged from arguments arrives as `over_limit`.
 
 Absent facts take the value that allows least: `outward` is true for tools and topics, `effect` is `plain`,
-`approved` and `declared` are false. `risk` of a tool call has no safe default and must be given; so must
+`approved` and `declared` are false. `flow` is what the engine found out about the arguments of a run that has read
+untrusted content, and empty in any other. `risk` of a tool call has no safe default and must be given; so must
 `requester_is_approver` and the owner's `tenant_id` when somebody approves.
 """
 
@@ -30,13 +31,17 @@ RESOURCE_TYPES = {
     "start_run": "Agent",
     "edit_definition": "Definition",
 }
-CONTEXT_KEYS = frozenset({"approved", "requester_is_approver", "over_limit", "declared", "amount", "count"})
+CONTEXT_KEYS = frozenset(
+    {"approved", "requester_is_approver", "over_limit", "declared", "amount", "count", "flow"}
+)
 
 _FOR_PEOPLE = {"approve": "approve", "edit_definition": "edit definitions"}
 _RISKS = {"L0": 0, "L1": 1, "L2": 2, "L3": 3}
 _EFFECTS = frozenset({"read", "keyed", "lookup", "plain"})
 _OUTWARD_UNLESS_SAID = frozenset({"call_tool", "publish", "approve"})
 _LONG = 2**63
+
+_FLOW = {"untrusted", "composed", "private"}
 
 encode = msgspec.json.Encoder().encode
 _REQUIRED = object()
@@ -135,6 +140,18 @@ def _context(request: PolicyRequest, approving: bool) -> dict[str, Any]:
         "tenant": who.tenant_id,
         "owner": _name(_get(facts, "tenant_id", _REQUIRED if approving else who.tenant_id), "tenant_id"),
         "args": {key: _whole(given[key], key) for key in ("amount", "count") if key in given},
+        "flow": _flow(given.get("flow", {})),
+    }
+
+
+def _flow(given: Any) -> dict[str, Any]:
+    """Where the arguments came from. Absent, as in a run that has read nothing untrusted: nothing against them."""
+    if not isinstance(given, Mapping) or given.keys() - _FLOW:
+        raise Unanswerable("`flow` must have `untrusted`, `composed` and `private`, and nothing else")
+    return {
+        "untrusted": _texts(given.get("untrusted", ()), "flow.untrusted"),
+        "composed": _texts(given.get("composed", ()), "flow.composed"),
+        "private": _flag(given, "private", False),
     }
 
 

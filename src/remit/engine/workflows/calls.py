@@ -16,8 +16,8 @@ from remit.core.states.failures import StateFailure
 from remit.core.states.resources import Resource
 from remit.core.task import Problem
 from remit.engine import delegation
+from remit.engine.calls import Ask
 from remit.engine.gates import PREFIX
-from remit.engine.gateway import Ask
 from remit.engine.workflows.names import (
     INVOKE,
     INVOKE_TOOL,

@@ -208,7 +208,7 @@ async def inline(kit: Kit, tenant_id: str, document: Any, key: str) -> Resolved:
     if found:
         raise InputError(told(found), code="E632", help="correct them and try again; nothing was started")
     spec = workflow_spec(INLINE, made, kit.catalogue)
-    return await resolving.completed(kit.registry, tenant_id, Resolved(spec, (), made), key)
+    return await resolving.completed(kit.registry, kit.catalogue, tenant_id, Resolved(spec, (), made), key)
 
 
 def document_of(agent: Agent) -> Mapping[str, Any] | None:

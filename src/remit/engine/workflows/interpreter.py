@@ -23,8 +23,9 @@ from remit.core.states.failures import StateFailure
 from remit.core.states.progress import ROOT, Frame, Progress, Visit, distributed
 from remit.core.states.resources import Resource, parse
 from remit.core.task import Problem
+from remit.engine.calls import Ask, Interrupted, Parked
 from remit.engine.effects import Recorder
-from remit.engine.gateway import Ask, Gateway, Interrupted, Parked
+from remit.engine.gateway import Gateway
 from remit.engine.hearing import hear_inbox
 from remit.engine.kit import Kit
 from remit.engine.workflows import callbacks, calls, mapping

@@ -15,7 +15,7 @@ from remit.core.states.dataflow import Env, Item, Scope
 from remit.core.states.failures import ITEM_READER, RESULT_WRITER, StateFailure
 from remit.core.states.progress import Visit
 from remit.core.tool import ToolSpec
-from remit.engine.gateway import Ask
+from remit.engine.calls import Ask
 from remit.engine.workflows.items import ItemResult, read_items, write_results
 from remit.engine.workflows.names import READ, WRITE
 from remit.ports.agents import Found, ToolContext

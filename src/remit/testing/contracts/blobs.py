@@ -49,6 +49,16 @@ class BlobsContract:
         with pytest.raises(NotFoundError):
             await blobs.get(name)
 
+    async def test_what_was_deleted_is_gone(self, blobs: Blobs) -> None:
+        """Deleting it again, or what never was, is no error; another blob stays, and the same bytes may come back."""
+        gone, kept = await blobs.put(b"goes"), await blobs.put(b"stays")
+        for name in (gone, gone, ABSENT):
+            await blobs.delete(name)
+        with pytest.raises(NotFoundError):
+            await blobs.get(gone)
+        assert await blobs.get(kept) == b"stays"
+        assert await blobs.get(await blobs.put(b"goes")) == b"goes"
+
     async def test_damage_is_told(self, blobs: Blobs, overwrite: Callable[[str, bytes], None]) -> None:
         """Bytes that do not fit the digest are never handed out."""
         name = await blobs.put(b"as it was")

@@ -22,8 +22,9 @@ from remit.core.states.history import Reader, Reading
 from remit.core.states.progress import Progress
 from remit.core.states.remote import Called, Remote
 from remit.core.task import Problem
+from remit.engine.calls import Ask, Interrupted, Parked
 from remit.engine.effects import Recorder
-from remit.engine.gateway import Ask, Gateway, Interrupted, Parked
+from remit.engine.gateway import Gateway
 from remit.engine.hearing import hear_inbox
 from remit.engine.kit import Kit
 from remit.engine.workflows.callbacks import COLLECTION, token_hash

@@ -1,0 +1,1 @@
+"""Retrieval: quality on corpora with known answers, and speed beside other stores of vectors."""

@@ -1,0 +1,1 @@
+"""What it costs to run code that nobody has read."""

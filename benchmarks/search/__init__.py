@@ -1,0 +1,1 @@
+"""Search in pages at hand, beside what one would use without it."""

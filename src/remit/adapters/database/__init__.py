@@ -1,0 +1,1 @@
+"""Connections to databases, which the adapters that keep something there are given."""

@@ -1,0 +1,1 @@
+"""Adapters of the guardrail port that need no service."""

@@ -1,0 +1,1 @@
+"""One team, written with each framework, for a suite that is the same for all."""
