@@ -1,4 +1,4 @@
-"""Documents in files: YAML or JSON read into what `remit apply` takes, and written so that people can read them."""
+"""Definitions in files: YAML or JSON read into what `remit apply` takes, and written so that people can read them."""
 
 from __future__ import annotations
 

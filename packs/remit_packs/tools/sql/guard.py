@@ -5,6 +5,7 @@ What runs is what sqlglot writes from the checked tree, never the text that was 
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 from collections.abc import Mapping
@@ -67,7 +68,14 @@ def _plain(sql: str, longest: int) -> str:
     hidden = next((c for c in sql if not c.isprintable() and c not in "\n\r\t"), "")
     if hidden:
         raise not_one_query(f"it holds the character U+{ord(hidden):04X}, which does not show")
+    if _brackets(sql) > _DEEPEST:  # before the parser, which takes seconds to give up on thousands of them
+        raise not_allowed("a query that is nested this deeply", "write it with fewer levels")
     return sql
+
+
+def _brackets(sql: str) -> int:
+    """How many brackets are open at once, at most; those within texts count too."""
+    return max(itertools.accumulate((c in "([{") - (c in ")]}") for c in sql), default=0)
 
 
 def _parsed(sql: str, dialect: str) -> exp.Expr:

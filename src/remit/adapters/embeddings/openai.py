@@ -80,4 +80,4 @@ class OpenAIEmbeddings:
 def _seconds(reply: httpx.Response) -> float | None:
     """How long the provider asks to wait."""
     text = reply.headers.get("retry-after", "")
-    return float(text) if text.isdigit() else None
+    return float(text) if text.isascii() and text.isdigit() else None

@@ -13,6 +13,7 @@ import os
 import platform
 import secrets
 import shutil
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -104,11 +105,11 @@ class Bubblewrap:
         finally:
             os.close(guard)
             os.close(report_in)
-        async with _reading(report) as reader:
-            try:
+        try:
+            async with _reading(report) as reader:
                 return await _watched(process, payload, reader, limits)
-            finally:
-                await _gone(process)
+        finally:
+            await _gone(process)
 
     def _command(self, limits: SandboxLimits, given_bytes: int, guard: int, report: int) -> list[str]:
         uid = _FIRST_ID + secrets.randbelow(_IDS) if os.geteuid() == 0 else 0
@@ -186,7 +187,14 @@ async def _started(argv: Sequence[str], fds: tuple[int, ...]) -> Process:
     """The process. Cancelled meanwhile it is started and ended all the same: asyncio loses one that it is still starting."""
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
-            *argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, pass_fds=fds, env={}, cwd="/"
+            *argv,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            pass_fds=fds,
+            env={},
+            cwd="/",
+            start_new_session=True,
         )
     )
     try:
@@ -264,10 +272,13 @@ async def _take(stream: asyncio.StreamReader, into: bytearray, keep: int, most: 
 
 
 async def _gone(process: Process) -> None:
-    """With bubblewrap dies the first process inside, and with that one everything else in there."""
+    """With bubblewrap dies the first process inside, and with that one everything else in there.
+
+    The whole group is killed: one that has just been forked has not asked yet to die with its parent, and is still in the group.
+    """
     assert process.stdin
     with suppress(ProcessLookupError):
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
     process.stdin.close()
     for stream in (process.stdout, process.stderr):
         while stream and await stream.read(1 << 16):

@@ -129,7 +129,10 @@ class World:
         relations = self.unguarded(
             "SELECT oid::text, relname, relkind FROM pg_class WHERE relpersistence <> 't'", self.whole
         )
-        roles = self.unguarded("SELECT rolname, rolsuper FROM pg_roles", self.whole)
+        roles = self.unguarded(
+            "SELECT rolname, rolsuper FROM pg_roles WHERE rolname NOT LIKE 'reader\\_%' AND rolname NOT LIKE 'shop\\_%'",
+            self.whole,
+        )
         large = self.unguarded("SELECT count(*) FROM pg_largeobject_metadata", self.whole)
         return repr((counted, sorted(relations), sorted(roles), large))
 
