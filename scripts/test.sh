@@ -5,5 +5,4 @@ if [ "${CI:-}" = "true" ]; then
   # shellcheck source=/dev/null
   source scripts/ci/services.sh
 fi
-# Many tests wait for a service or a process they started: a third worker keeps two cores busy.
-.venv/bin/pytest -n "${REMIT_TEST_PROCESSES:-3}" --dist loadfile --durations=40 "$@"
+.venv/bin/pytest -n "${REMIT_TEST_PROCESSES:-2}" --dist loadfile --durations=40 "$@"

@@ -491,7 +491,11 @@ def json_schema(type: Any) -> dict[str, Any]:
             if own.get("type") == "object" and "properties" in own
             else own
         )
-    return {**schema, "$defs": definitions} if definitions else dict(schema)
+    whole = {**schema, "$defs": definitions} if definitions else schema
+    plain: dict[str, Any] = msgspec.json.decode(
+        msgspec.json.encode(whole)
+    )  # a default may be a tuple, which no provider takes
+    return plain
 
 
 async def _in_thread(pool: ThreadPoolExecutor, call: Callable[[], Any]) -> Any:

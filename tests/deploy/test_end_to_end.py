@@ -139,6 +139,7 @@ def asked(world: World, query: str, conversation_id: str = "") -> dict[str, Any]
                 and r.json()
             )
         )
+    assert "response" in answer, (status, answer)
     return dict(answer)
 
 

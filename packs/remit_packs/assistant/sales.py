@@ -96,7 +96,7 @@ def ask_sales(request: ModelRequest) -> Message | None:
         )
     title = kind.told.format(n=number)
     if _CHART.search(talk.said) and not _drawn(talk):
-        return _draw(talk, results[0], title)
+        return _draw(talk, results[0], title.partition(",")[0])
     return assistant("\n".join([f"{title}:", *_told(results[0]), *_shown(talk)]))
 
 

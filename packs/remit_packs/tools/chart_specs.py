@@ -53,6 +53,8 @@ def spec(kind: Kind, rows: Sequence[dict[str, Any]], columns: Columns, title: st
     mark, encoding = _drawing(kind, columns, kinds)
     if "x" in encoding and encoding["x"]["type"] in ("nominal", "ordinal"):
         encoding["x"]["axis"] = {"labelAngle": _angle(rows)}
+    if "y" in encoding and all(isinstance(row.get("y"), int) for row in rows):
+        encoding["y"]["axis"] = {"tickMinStep": 1}  # of things that are counted there is no half
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "description": title or f"{kind} of {columns.y or columns.x}",
