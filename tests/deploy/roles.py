@@ -47,7 +47,7 @@ def outcomes(
     """For each attempt the agents that were refused. `client(agent, service)` has the rights of the agent's function."""
     refused: dict[str, list[str]] = {attempt.words: [] for attempt in ATTEMPTS}
     for own in agents:
-        other = next(agent for agent in agents if agent != own)
+        other = "clerk" if own != "clerk" else "assistant"
         words = {
             "name": name, "own": own, "other": other, "queue": f"{endpoint}/{ACCOUNT}/{name}-",
             "bucket": f"{name}-artifacts-{ACCOUNT}-{REGION}", "audit": f"{name}-audit-{ACCOUNT}-{REGION}",

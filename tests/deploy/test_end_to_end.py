@@ -265,7 +265,7 @@ def test_no_agent_may_do_more_than_its_own_work(world: World, every: bool) -> No
     names = sorted(f["FunctionName"] for page in functions for f in page["Functions"])
     prefix = f"{NAME}-agent-"
     agents = [n.removeprefix(prefix) for n in names if n.startswith(prefix)]
-    tried = agents if every else ["assistant", "default"]
+    tried = agents if every else ["assistant"]
     client = functools.cache(functools.partial(as_agent, world))
     refused = roles.outcomes(client, world.remit.variables["AWS_ENDPOINT_URL"], NAME, tried)
     assert {a.words: [] if a.allowed else tried for a in roles.ATTEMPTS} == refused

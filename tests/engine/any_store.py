@@ -64,7 +64,9 @@ async def _opened(kind: str, folder: Path, clock: FakeClock) -> AsyncIterator[St
         pytest.skip("REMIT_TEST_POSTGRES names no PostgreSQL to test with")
     url = {"memory": "memory:", "sqlite": str(folder / "r.db"), "postgres": DSN}[kind]
     schema = f"test_{secrets.token_hex(6)}"
-    yield open_store(url, schema, clock)
+    opened = open_store(url, schema, clock)
+    yield opened
+    await opened.close()  # or its pool's tasks are cancelled with the loop, which they may not survive
     if kind == "postgres":
         import psycopg
 
