@@ -23,7 +23,7 @@ EFFECT_OF = {name: KINDS[place % 3] for place, name in enumerate(SCENARIOS)}
 """Every point of a scenario is tried with one kind of effect; the kinds take turns."""
 NOT_COUNTED = ("RunCreated", "RunClaimed", "RunParked")
 """The first event, which is created and not appended, and those whose number depends on how fast children and people are."""
-STRIDE = 61
+STRIDE = 97
 """Of the points of a scenario, every so-manieth is tried each time, and all of them nightly."""
 
 
