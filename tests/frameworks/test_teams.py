@@ -520,26 +520,34 @@ async def test_an_agent_of_agent_framework_used_as_a_tool_is_governed_inside() -
 # CrewAI
 
 
-async def test_a_crew_delegates_between_its_agents_and_is_governed() -> None:
-    """Work that one agent of a crew gives another is no call; the other's tool waits for a person."""
-    pytest.importorskip("crewai")
-    from crewai import Agent, BaseLLM, Crew, Task
-    from crewai.tools import tool
-
-    from remit.frameworks import crewai
+def _unasked(*, functions: bool) -> Any:
+    """A model of a crew, which nobody asks: the run's route answers in its place."""
+    from crewai import BaseLLM
 
     class Unasked(BaseLLM):
         def call(self, *args: Any, **kwargs: Any) -> Any:
             raise AssertionError
 
         def supports_function_calling(self) -> bool:
-            return True
+            return functions
 
+    return Unasked(model="x")
+
+
+async def test_a_crew_delegates_between_its_agents_and_is_governed() -> None:
+    """Work that one agent of a crew gives another is no call; the other's tool waits for a person."""
+    pytest.importorskip("crewai")
+    from crewai import Agent, Crew, Task
+    from crewai.tools import tool
+
+    from remit.frameworks import crewai
+
+    model = _unasked(functions=True)
     paying = tool("pay")(pay)
 
     def build() -> Crew:
-        lead = Agent(role="lead", goal="g", backstory="b", allow_delegation=True, llm=Unasked(model="x"))
-        teller = Agent(role="teller", goal="g", backstory="b", tools=[paying], llm=Unasked(model="x"))
+        lead = Agent(role="lead", goal="g", backstory="b", allow_delegation=True, llm=model)
+        teller = Agent(role="teller", goal="g", backstory="b", tools=[paying], llm=model)
         return Crew(
             agents=[lead, teller],
             tasks=[Task(description="{input}", expected_output="an answer", agent=lead)],
@@ -565,22 +573,16 @@ async def test_a_crew_delegates_between_its_agents_and_is_governed() -> None:
 async def test_a_crew_whose_model_writes_its_calls_as_text_is_governed() -> None:
     """A model class without function calling works too: its calls stand in its text."""
     pytest.importorskip("crewai")
-    from crewai import Agent, BaseLLM, Crew, Task
+    from crewai import Agent, Crew, Task
     from crewai.tools import tool
 
     from remit.frameworks import crewai
 
-    class Unasked(BaseLLM):
-        def call(self, *args: Any, **kwargs: Any) -> Any:
-            raise AssertionError
-
-        def supports_function_calling(self) -> bool:
-            return False
-
+    model = _unasked(functions=False)
     paying = tool("pay")(pay)
 
     def build() -> Crew:
-        clerk = Agent(role="clerk", goal="g", backstory="b", tools=[paying], llm=Unasked(model="x"))
+        clerk = Agent(role="clerk", goal="g", backstory="b", tools=[paying], llm=model)
         return Crew(
             agents=[clerk], tasks=[Task(description="{input}", expected_output="an answer", agent=clerk)]
         )
