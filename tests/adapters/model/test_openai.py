@@ -122,6 +122,11 @@ class TestOpenAI(ModelContract):
         error = await self.fail(server, Status(429, kind="insufficient_quota"))
         assert (error.code, error.retryable) == ("E601", False)
 
+    async def test_an_error_in_the_body_is_one_whatever_its_code(self, server: ModelServer) -> None:
+        """Some servers answer 200 with an error; its code need not be a number, though it may look like one."""
+        error = await self.fail(server, Body('{"error":{"code":"²","message":"no"}}'.encode()))
+        assert error.code == "E603"
+
     @pytest.mark.parametrize(
         ("base_url", "field"),
         [("https://api.openai.com/v1", "max_completion_tokens"), ("http://x/v1", "max_tokens")],

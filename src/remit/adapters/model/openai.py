@@ -222,7 +222,7 @@ class OpenAIModel:
             return
         error = answer.error if isinstance(answer.error, dict) else {"message": str(answer.error)}
         kind = str(error.get("code") or error.get("type") or "")
-        status = int(kind) if kind.isdigit() else _STATUS_OF.get(kind, 500)
+        status = int(kind) if kind.isascii() and kind.isdigit() else _STATUS_OF.get(kind, 500)
         raise failures.refused(self._who, status, str(error.get("message", kind)), model=answer.model or "")
 
 
