@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: run test check bench faults differential serve lock contracts clean setup
+.PHONY: run test check bench console faults differential serve lock contracts clean setup
 
 run: setup ## the main job, offline: a support desk that acts, asks, survives a kill and proves it (ARGS="--once --approve")
 	@$(BIN)/remit demo $(ARGS)
@@ -33,6 +33,9 @@ differential: setup ## workflows on our interpreter, the AWS emulator and moto, 
 
 serve: setup ## API and worker on 127.0.0.1:8700
 	@$(BIN)/remit up $(ARGS)
+
+console: setup ## the web console, built into the package; with Node of the system or from PyPI
+	$(BIN)/python hatch_build.py
 
 lock: setup ## pin again, hashes and all
 	scripts/lock.sh

@@ -2,7 +2,7 @@
 
     python benchmarks/store.py [--quick] [--json]     (with remit installed, or PYTHONPATH=src)
 
-PostgreSQL is measured when REMIT_TEST_POSTGRES names one. `--json` prints one JSON object, otherwise a list.
+PostgreSQL and Redis are measured when REMIT_TEST_POSTGRES and REMIT_TEST_REDIS name one. `--json` prints one JSON object, otherwise a list.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from remit.ports.store import ABSENT, Collection, Entry, Index, Put, Store
 
 Json = dict[str, Any]
 DSN = os.environ.get("REMIT_TEST_POSTGRES", "")
+REDIS = os.environ.get("REMIT_TEST_REDIS", "")
 SCRATCH = Path(__file__).resolve().parents[1] / ".bench" / "scratch"
 CALLS = Collection("bench_calls", ("call_id",), (Index("run", ("run_id", "started_ts")),))
 BODY = (
@@ -179,6 +180,8 @@ async def measure(directory: Path, quick: bool) -> Json:
         found[f"sqlite_{durability}"] = await speed(store, times, turns)
     if DSN:
         found["postgres"] = await postgres(clock, min(times, 1000), turns)
+    if REDIS:
+        found["redis"] = await redis(min(times, 1000), turns)
     for name, text in (("text", prose), ("incompressible", noise)):
         path = directory / f"{name}.db"
         found[f"kept_{name}"] = await kept(lambda path=path: SqliteStore(path, clock), text, 800_000)
@@ -194,6 +197,19 @@ async def postgres(clock: WallClock, times: int, turns: int) -> Json:
     found = await speed(PostgresStore(DSN, clock, schema=name), times, turns)
     with psycopg.connect(DSN, autocommit=True) as db:
         db.execute(f"DROP SCHEMA {name} CASCADE")
+    return found
+
+
+async def redis(times: int, turns: int) -> Json:
+    from redis.asyncio import Redis
+
+    from remit.adapters.store.redis import RedisStore
+
+    name = f"bench_{secrets.token_hex(4)}"
+    found = await speed(RedisStore(REDIS, prefix=name), times, turns)
+    async with Redis.from_url(REDIS) as db:
+        async for key in db.scan_iter(match=f"{name}:*", count=1000):
+            await db.unlink(key)
     return found
 
 

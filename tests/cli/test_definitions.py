@@ -128,6 +128,9 @@ def test_pruning_archives_only_what_came_from_files(remit: Callable[..., Any], f
     (files / "drafted.yaml").write_text("kind: prompt\nname: byhand\nspec: {text: hand}\n")
     assert remit("draft", "-f", "definitions/drafted.yaml", "--why", "try").code == 0
     assert remit("promote", "prompt/byhand", "1", "--why", "good").code == 0
+    assert remit("draft", "-f", "definitions/drafted.yaml", "--why", "again").code == 0
+    refused = remit("refuse", "prompt/byhand", "2", "--why", "no better")
+    assert "version 2 is archived" in refused.err
     (files / "drafted.yaml").unlink()
     (files / "extra.json").unlink()
     assert changes(remit("apply", "-f", "definitions", "--json")) == 0

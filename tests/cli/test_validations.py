@@ -150,6 +150,7 @@ def test_a_draft_is_promoted(shop: Path, remit) -> None:
     assert "c2" in remit("validations", "list", "--status", "draft").out
     assert remit("validations", "list", "--due", "hourly", "--json").document["items"] == []
     assert remit("validations", "promote", "c2", "1", "--why", "reviewed").code == 0
+    assert remit("validations", "refuse", "c2", "1", "--why", "late").code == 2, "it is active by now"
     due = remit("validations", "list", "--due", "hourly", "--json").document["items"]
     assert [r["config_id"] for r in due] == ["c2"]
 

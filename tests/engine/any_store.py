@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.adapters.store import dynamo_world
+from tests.adapters.store import dynamo_world, redis_world
 from tests.engine.registry_stores import open_store
 
 from remit.ports.store import Store
@@ -29,6 +29,7 @@ def clock() -> FakeClock:
         "memory",
         "sqlite",
         pytest.param("postgres", marks=SERVICE),
+        pytest.param("redis", marks=SERVICE),
         # The contract of stores is shown on DynamoDB with every commit; its tables take long to make.
         pytest.param("dynamodb", marks=[SERVICE, NIGHTLY]),
     ]
@@ -43,7 +44,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock
     params=[
         "memory",
         "sqlite",
-        *(pytest.param(n, marks=[SERVICE, NIGHTLY]) for n in ("postgres", "dynamodb")),
+        *(pytest.param(n, marks=[SERVICE, NIGHTLY]) for n in ("postgres", "redis", "dynamodb")),
     ]
 )
 async def local_store(
@@ -57,6 +58,10 @@ async def local_store(
 async def _opened(kind: str, folder: Path, clock: FakeClock) -> AsyncIterator[Store]:
     if kind == "dynamodb":
         async with dynamo_world.opened(clock, dynamo_world.url_of("ministack")) as opened:
+            yield opened
+        return
+    if kind == "redis":
+        async with redis_world.opened() as opened:
             yield opened
         return
     if kind == "postgres" and not DSN:

@@ -49,13 +49,17 @@ class WallClock:
 
 
 def open_store(url: str, schema: str, clock: Any) -> Store:
-    """The store at a URL: `memory:`, a path, PostgreSQL, or `dynamodb:` for the emulator's."""
+    """The store at a URL: `memory:`, a path, PostgreSQL, Redis, or `dynamodb:` for the emulator's."""
     if url == "memory:":
         return MemoryStore(clock)
     if url.startswith("postgresql:"):
         from remit.adapters.store.postgres import PostgresStore
 
         return PostgresStore(url, clock, schema=schema)
+    if url.startswith("redis:"):
+        from remit.adapters.store.redis import RedisStore
+
+        return RedisStore(url, prefix=schema)
     if url == "dynamodb:":
         from tests.adapters.store.dynamo_world import session, url_of
 

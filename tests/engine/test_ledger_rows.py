@@ -39,7 +39,8 @@ def looking(turns: int, last: Message | str) -> list[Message | str]:
 async def rows(app: App, run_id: str) -> list[tuple[str, str]]:
     """Step and status of each row."""
     page = await app.store.query("tool_call", "by_run", (run_id,), limit=100)
-    return sorted((row["call_id"].removeprefix(f"{run_id}/"), row["execution_status"]) for row in page.items)
+    begun = (row for row in page.items if "refused" not in row)
+    return sorted((row["call_id"].removeprefix(f"{run_id}/"), row["execution_status"]) for row in begun)
 
 
 @pytest.mark.parametrize("turns", [1, ROWS_KEPT - 1, ROWS_KEPT, ROWS_KEPT + 3])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.adapters.store import redis_world
 from tests.engine.registry_stores import open_store, registry_over
 
 from remit.adapters.blobs.files import FileBlobs
@@ -82,7 +83,7 @@ STORES = [
     "memory",
     "sqlite",
     pytest.param("postgres", marks=pytest.mark.service),
-    pytest.param("dynamodb", marks=[pytest.mark.service, pytest.mark.nightly]),
+    *(pytest.param(n, marks=[pytest.mark.service, pytest.mark.nightly]) for n in ("redis", "dynamodb")),
 ]
 
 
@@ -93,7 +94,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         assert os.environ.get("CI") != "true", "REMIT_TEST_POSTGRES must be set in CI"
         pytest.skip("REMIT_TEST_POSTGRES names no PostgreSQL to test with")
     urls = {"memory": "memory:", "sqlite": str(tmp_path / "r.db"), "postgres": DSN, "dynamodb": "dynamodb:"}
-    url = urls[request.param]
+    url = redis_world.url() if request.param == "redis" else urls[request.param]
     schema, clock = f"test_{secrets.token_hex(6)}", FakeClock()
     store = open_store(url, schema, clock)
     made = await registry_over(
@@ -106,6 +107,8 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
         with psycopg.connect(DSN, autocommit=True) as db:
             db.execute(f"DROP SCHEMA {schema} CASCADE")
+    elif request.param == "redis":
+        redis_world.drop(schema)
 
 
 def why(text: str = "because", actor: Actor = ANA) -> dict[str, Any]:

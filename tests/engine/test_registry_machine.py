@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.adapters.store import redis_world
 from tests.engine.registry_stores import open_store, registry_over
 
 from remit.core.errors import ConflictError, InputError, NotFoundError
@@ -150,6 +151,21 @@ class Machine(RuleBasedStateMachine):
             self.remember()
 
     @precondition(lambda self: self.exists)
+    @rule(version=VERSIONS)
+    def refuse(self, version: int) -> None:
+        work = self.registry.refuse(*self.at(), version, **self.given())
+        if version > len(self.bodies):
+            with pytest.raises(NotFoundError):
+                self.do(work)
+        elif self.statuses[version - 1] != "draft":
+            with pytest.raises(InputError):
+                self.do(work)
+        else:
+            assert self.do(work).status == "archived"
+            self.statuses[version - 1] = "archived"
+            self.remember()
+
+    @precondition(lambda self: self.exists)
     @rule()
     def archive(self) -> None:
         if not self.active:
@@ -198,13 +214,20 @@ class Machine(RuleBasedStateMachine):
         assert trail[0].after == head
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.service)])
+SERVICES = [
+    pytest.param("postgres", marks=pytest.mark.service),
+    pytest.param("redis", marks=[pytest.mark.service, pytest.mark.nightly]),
+]
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite", *SERVICES])
 def test_random_histories(kind: str, tmp_path: Path) -> None:
     """Create, edit, draft, promote, roll back, archive, switch, look back: the store and the model agree."""
     if kind == "postgres" and not DSN:
         assert os.environ.get("CI") != "true", "REMIT_TEST_POSTGRES must be set in CI"
         pytest.skip("REMIT_TEST_POSTGRES names no PostgreSQL to test with")
-    url = {"memory": "memory:", "sqlite": str(tmp_path / "r.db"), "postgres": DSN}[kind]
+    urls = {"memory": "memory:", "sqlite": str(tmp_path / "r.db"), "postgres": DSN}
+    url = redis_world.url() if kind == "redis" else urls[kind]
     schema, clock = f"test_{secrets.token_hex(6)}", HandClock()
     store = open_store(url, schema, clock)
     with asyncio.Runner() as runner:
@@ -222,6 +245,8 @@ def test_random_histories(kind: str, tmp_path: Path) -> None:
             ),
         )
         runner.run(store.close())
+    if kind == "redis":
+        redis_world.drop(schema)
     if kind == "postgres":
         import psycopg
 

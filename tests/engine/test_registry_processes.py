@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.adapters.store import redis_world
 from tests.engine import registry_stores
 from tests.engine.registry_stores import WallClock, open_store, registry_over
 
@@ -43,13 +44,20 @@ class Site:
         )
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.service)])
+SERVICES = [
+    pytest.param("postgres", marks=pytest.mark.service),
+    pytest.param("redis", marks=[pytest.mark.service, pytest.mark.nightly]),
+]
+
+
+@pytest.fixture(params=["sqlite", *SERVICES])
 async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Site]:
-    """A file of SQLite's, or a schema of PostgreSQL's."""
+    """A file of SQLite's, a schema of PostgreSQL's, or a prefix of Redis'."""
     if request.param == "postgres" and not DSN:
         assert os.environ.get("CI") != "true", "REMIT_TEST_POSTGRES must be set in CI"
         pytest.skip("REMIT_TEST_POSTGRES names no PostgreSQL to test with")
-    url = str(tmp_path / "r.db") if request.param == "sqlite" else DSN
+    urls = {"sqlite": str(tmp_path / "r.db"), "postgres": DSN}
+    url = redis_world.url() if request.param == "redis" else urls[request.param]
     schema = f"test_{secrets.token_hex(6)}"
     store = open_store(url, schema, WallClock())
     registry = await registry_over(store, tmp_path / "blobs", WallClock())
@@ -60,6 +68,8 @@ async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
         with psycopg.connect(DSN, autocommit=True) as db:
             db.execute(f"DROP SCHEMA {schema} CASCADE")
+    elif request.param == "redis":
+        redis_world.drop(schema)
 
 
 async def watched(registry: Registry) -> int:

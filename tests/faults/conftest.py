@@ -20,22 +20,27 @@ for place in (HERE, HERE.parents[1]):
 
 POSTGRES = os.environ.get("REMIT_TEST_POSTGRES", "")
 DYNAMODB = os.environ.get("REMIT_TEST_MINISTACK", "")
+REDIS = os.environ.get("REMIT_TEST_REDIS", "")
+FEW = ("dynamodb", "redis")
+LONG = ("random", "transition")
+LONG_ON = {"redis": ("test_bus.py",)}
 ACCOUNT = f"{secrets.randbelow(10**12):012d}"
 """An account of the emulator for this process and those that it kills."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On DynamoDB one case of each test runs on every commit, and all by night: what is killed is the same everywhere."""
+    """On stores of `FEW` one case of each test runs on every commit, and all by night: what is killed is the same everywhere."""
     if config.getoption("--nightly"):
         return
-    cases: dict[str, list[pytest.Item]] = {}
+    cases: dict[tuple[str, str], list[pytest.Item]] = {}
     for item in items:
-        if HERE in item.path.parents and _store(item) == "dynamodb":
-            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+        if HERE in item.path.parents and _store(item) in FEW:
+            cases.setdefault((_store(item), item.nodeid.partition("[")[0]), []).append(item)
     for some in cases.values():
         chosen = some[len(some) // 2]
         for item in some:
-            if item is not chosen or "random" in item.name or "transition" in item.name:
+            long = any(word in item.nodeid for word in (*LONG, *LONG_ON.get(_store(item), ())))
+            if item is not chosen or long:
                 item.add_marker(pytest.mark.skip(reason="long; run it with --nightly"))
 
 
@@ -76,6 +81,13 @@ def _make_tables() -> None:
                 pytest.mark.skipif(not DYNAMODB, reason="REMIT_TEST_MINISTACK names no AWS to test with"),
             ],
         ),
+        pytest.param(
+            "redis",
+            marks=[
+                pytest.mark.service,
+                pytest.mark.skipif(not REDIS, reason="REMIT_TEST_REDIS names no Redis to test with"),
+            ],
+        ),
     ],
 )
 def store_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -90,5 +102,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
             shared_session.cache_clear()  # other tests of this process have other credentials
             _make_tables()
             yield "dynamodb://faults?create=no"
+    elif request.param == "redis":
+        yield f"{REDIS}?prefix=faults-{secrets.token_hex(5)}"
     else:
         yield f"sqlite:///{tmp_path_factory.mktemp('store')}/remit.db"

@@ -6,7 +6,11 @@ import re
 
 import pytest
 
+from remit.core.codec import plain
+from remit.core.conversation import Conversation, conversation_key
 from remit.core.validation import ValidationRun
+from remit.engine.remembering import SESSION
+from remit.ports.store import Put
 from remit.server.app import routes
 from remit.server.scopes import ROLE_SCOPES
 
@@ -57,6 +61,8 @@ BODIES = {
     "putNotifier": {"channel": "webhook", "target": "http://127.0.0.1:1/"},
     "muteNotifier": {"seconds": 0},
     "validateWorkflow": {"document": {}},
+    "previewWorkflow": {"text": "{}"},
+    "renameConversation": {"title": "x"},
     "runDocument": {"task_id": "auth-3", "document": {}},
     "forkRun": {"from_state": "s0"},
     "retryRun": {},
@@ -67,6 +73,7 @@ BODIES = {
     "publishEvents": {"specversion": "1.0", "id": "e2", "source": "test", "type": "auth.event", "data": {}},
     "chat": {"user_id": "u", "query": "hi"},
     "putDocument": {"text": "Refunds take three days."},
+    "createKey": {"actor_id": "auth-newcomer", "roles": ["viewer"]},
     "addFact": {"scope": "tenant", "subject": "auth-subject", "text": "It is blue.", "tag": "fact"},
     "testRules": {
         "event": {"specversion": "1.0", "id": "e3", "source": "test", "type": "auth.event", "data": {}}
@@ -85,6 +92,7 @@ PARAMETERS = {
     "forgetSubject": {"subject": "auth-subject"},
 }
 
+PUBLIC = {"health", "ready", "metrics", "signIn", "signOut", "waysToSignIn", "startOidc", "finishOidc"}
 GUARDED = sorted(name for name, (_, _, scope) in OPERATIONS.items() if scope)
 MAKES_ITS_OWN = {
     "putDefinition",
@@ -100,7 +108,15 @@ MAKES_ITS_OWN = {
 """Operations on a name that need not exist: another tenant gets its own."""
 
 WITH_ID = sorted(name for name in GUARDED if "{" in OPERATIONS[name][1] and name not in MAKES_ITS_OWN)
-WITHOUT_SCOPE = {"read": None, "run": "bob", "decide": "ana", "audit": "ana", "edit": "ana"}
+WITHOUT_SCOPE = {
+    "read": None,
+    "run": "bob",
+    "chat": "bob",
+    "decide": "ana",
+    "audit": "ana",
+    "edit": "ana",
+    "admin": "ana",
+}
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +143,9 @@ def ids(shared, until):
         assert made.status_code == 201, made.text
         adam.post("/api/v1/events", json={**BODIES["publishEvents"], "id": "e1"}).raise_for_status()
         dead = until(lambda: adam.get("/api/v1/events/dead-letters").json()["items"])
+    key = conversation_key("acme", "auth-session")
+    hers = Conversation(key, "acme", "vera", "vera", "echo", "hers", 1, 1)
+    shared.run(shared.app.store.transact([Put(SESSION, plain(hers))]))
     line = ValidationRun(
         "auth-vr", "auth-orders", "auth-rule", 1, "row_counts", "PASSED", {}, "api", 1_800_000_000_000
     )
@@ -167,9 +186,11 @@ def ids(shared, until):
         "activity": "auth-activity",
         "dead_letter_id": dead[0]["dead_letter_id"],
         "conversation_id": "auth-conversation",
+        "session_id": "auth-session",
         "document_id": "auth-document",
         "fact_id": fact["fact_id"],
         "reference": "note.txt",
+        "key_id": shared.run(shared.app.keys.create("acme", "auth-passing", ("viewer",))).key_id,
     }
 
 
@@ -252,6 +273,7 @@ def test_another_tenants_ids_look_unknown(shared, ids, name):
         "activity": "no-activity",
         "dead_letter_id": "no-letter",
         "conversation_id": "no-conversation",
+        "session_id": "no-session",
         "document_id": "no-document",
         "fact_id": "no-fact",
         "reference": "no-artifact",
@@ -367,7 +389,7 @@ def test_every_operation_names_its_scope_and_refusals():
     for name in GUARDED:
         method, path, scopes = OPERATIONS[name]
         found = DOCUMENT["paths"][path][method]
-        assert set(scopes) <= {"read", "run", "decide", "audit", "edit"}, name
+        assert set(scopes) <= {"read", "run", "decide", "audit", "edit", "admin", "chat"}, name
         assert {"401", "403", "500"} <= set(found["responses"]), name
         assert found["security"], name
-    assert {n for n in OPERATIONS if n not in GUARDED} == {"health", "ready", "metrics"}
+    assert {n for n in OPERATIONS if n not in GUARDED} == PUBLIC

@@ -29,6 +29,23 @@ def test_another_key_of_the_tenant_cannot_use_it(shared):
         assert adam.get(f"/chat/conversations/{conversation}", params={"user_id": "u1"}).status_code == 404
 
 
+def test_a_visitor_may_chat_and_nothing_else(site):
+    """The role for a key that stands in a page: whoever reads it there sees no run, no agent and nobody's conversation."""
+    made = site.run(site.app.keys.create("acme", "shop-page", ("visitor",)))
+    with site.client() as visitor:
+        visitor.headers["Authorization"] = f"Bearer {made.secret}"
+        answer = visitor.post("/chat", json=ANA)
+        assert answer.status_code == 200, answer.text
+        conversation = answer.json()["conversation_id"]
+        assert visitor.get(f"/chat/conversations/{conversation}", params={"user_id": "u1"}).status_code == 200
+        assert visitor.get(f"/chat/conversations/{conversation}", params={"user_id": "u2"}).status_code == 404
+        for path in ("runs", "agents", "approvals", "conversations", "documents", "definitions"):
+            refused = visitor.get(f"/api/v1/{path}")
+            assert (refused.status_code, refused.json()["code"]) == (403, "E320"), path
+        task = {"task_id": "t", "agent": "echo"}
+        assert visitor.post("/api/v1/runs", json=task).status_code == 403
+
+
 def test_a_missing_query_is_a_bad_request(shared):
     """400 with a problem, as API Gateway's clients expect; so is what is no JSON."""
     with shared.client("ana") as ana:

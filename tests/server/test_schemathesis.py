@@ -89,7 +89,7 @@ def ids(shared, until):
 
 def send(case, shared):
     """Send it as somebody who may do everything, and check the answer against the document."""
-    if case.path.endswith("/events"):
+    if case.path.endswith(("/events", "/live")):
         case.headers = {**(case.headers or {}), "Accept": "application/json"}
     if case.path.endswith("/take") and isinstance(case.body, dict) and case.body.get("wait_s"):
         case.body = {**case.body, "wait_s": 0.1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import json
 import socket
 import time
 import xml.etree.ElementTree as ET
@@ -306,7 +307,7 @@ def poll(site: Any, activity: str) -> socket.socket:
     """A connection on which a worker waits for a task: the server has the request."""
     body = b'{"wait_s": 60}'
     head = (
-        f"POST /api/v1/activities/{activity}/take HTTP/1.1\r\nHost: x\r\nX-API-Key: {site.keys['adam']}\r\n"
+        f"POST /api/v1/activities/{activity}/take HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nX-API-Key: {site.keys['adam']}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
     )
     connection = socket.create_connection(("127.0.0.1", site.port), timeout=20)
@@ -330,3 +331,69 @@ def test_waiting_workers_do_not_hold_up_the_end_of_the_server(site: Any) -> None
         site.stop()
         assert time.monotonic() - began < 15
         assert connection.recv(1000).startswith(b"HTTP/1.1 204")
+
+
+def test_a_workflow_is_told_as_a_graph(adam: Any, until: Any) -> None:
+    """Its states and ways; of a version as it was; of a run with how far each state has come."""
+    put(adam, "graphed", GREET)
+    put(adam, "graphed", {"StartAt": "Only", "States": {"Only": {"Type": "Succeed"}}})
+    now = adam.get(f"{BASE}/graphed/graph").json()
+    assert [n["pointer"] for n in now["graph"]["root"]["nodes"]] == ["/States/Only"]
+    assert now["statuses"] == {}
+    first = adam.get(f"{BASE}/graphed/graph", params={"version": 1}).json()["graph"]["root"]
+    assert first["start"] == "Say"
+    assert {n["name"] for n in first["nodes"]} == set(GREET["States"])
+    assert {"source": "Right?", "target": "Wrong", "label": "otherwise", "kind": "default"} in first["edges"]
+    run_id = run(adam, "graphed-1", GREET, {"n": 1})
+    ended(adam, until, run_id)
+    told = adam.get(f"{BASE}/workflow:inline/graph", params={"run": run_id}).json()
+    assert {p: s["phase"] for p, s in told["statuses"].items()} == {
+        "/States/Say": "succeeded",
+        "/States/Right?": "succeeded",
+        "/States/Done": "succeeded",
+    }
+    assert adam.get(f"{BASE}/echo/graph").status_code == 404
+
+
+def test_what_a_run_starts_with_is_read_off_the_document(adam: Any) -> None:
+    """For a form; `Say` hands its input on, so `n` of `Right?` is the run's."""
+    put(adam, "formed", GREET)
+    made = adam.get(f"{BASE}/formed/input").json()["schema"]
+    assert made["properties"]["n"] == {"type": "number", "description": "read by Right?, Done"}
+
+
+def test_a_text_that_may_become_a_workflow_is_looked_at(shared: Any) -> None:
+    """A document, a file for `remit apply`, or what wraps a state machine on AWS; what is wrong has its place."""
+    with shared.client("vera") as vera:
+
+        def look(text: str, **more: Any) -> Any:
+            answer = vera.post(f"{BASE}/import", json={"text": text, **more})
+            assert answer.status_code == 200, answer.text
+            return answer.json()
+
+        good = look(json.dumps(GREET))
+        assert (good["ok"], good["document"], good["problems"]) == (True, GREET, [])
+        assert good["graph"]["root"]["start"] == "Say"
+        assert good["bindings"][0]["name"] == "echo"
+        assert good["input_schema"]["properties"]["n"]["type"] == "number"
+        broken = look("StartAt: A\nStates:\n  A: [")
+        assert (broken["ok"], broken["document"]) == (False, None)
+        assert [(p["line"], p["message"][:8]) for p in broken["problems"]] == [(3, "not YAML")]
+        wrong = look("StartAt: A\nStates:\n  A:\n    Type: Succed\n")
+        assert (wrong["problems"][-1]["line"], wrong["problems"][-1]["column"]) == (4, 5)
+        assert wrong["graph"] is None
+        file = "kind: workflow\nname: greet\nspec:\n  StartAt: A\n  States:\n    A: {Type: Succeed, Nxt: B}\n"
+        applied = look(file)
+        assert (applied["name"], applied["problems"][0]["line"]) == ("greet", 6)
+        machine = {"name": "from-aws", "definition": json.dumps({**GREET, "StartAt": "${FIRST}"})}
+        unfilled = look(json.dumps(machine))
+        assert "${FIRST}" in unfilled["problems"][0]["message"]
+        assert look(json.dumps(machine), substitutions={"FIRST": "Say"})["ok"]
+        template = "Resources:\n  M:\n    Type: AWS::StepFunctions::StateMachine\n    Properties:\n      DefinitionString: !Sub '{}'\n"
+        assert not look(template)["ok"]
+        half = template.replace("\n      DefinitionString: !Sub '{}'", " 3")
+        assert look(half)["problems"][0]["message"] == "this is no whole template"
+        assert look("")["problems"][0]["message"] == "there is no text"
+        assert look("[1]")["problems"][0]["line"] == 1
+        (odd,) = look("StartAt: A\nx: \x7f")["problems"]
+        assert (odd["line"], odd["column"], odd["message"][:8]) == (2, 4, "not YAML")

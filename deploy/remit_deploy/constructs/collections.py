@@ -14,6 +14,7 @@ WRITTEN_BY_RUNS = frozenset(
         "agent_handoff",
         "approval_event",
         "tool_call",
+        "cost",
         "envelope",
         "open_task",
         "bus_event",
@@ -55,6 +56,7 @@ CONTROL_PLANE = frozenset(
         "validation_types",
         "table_validations",
         "validation_runs",
+        "validation_day",
         "notifier_config",
         "notification",
         "incident",
@@ -67,3 +69,9 @@ CONTROL_PLANE = frozenset(
 
 KEYS = frozenset({"api_key"})
 """Who may call the API: for the API alone."""
+
+SESSIONS = frozenset({"web_session"})
+"""Who is signed in to the console: for the API alone."""
+
+VIEWS = frozenset({"saved_view"})
+"""What people look at often in the console: for the API alone."""

@@ -25,6 +25,7 @@ from remit.bootstrap.adapters import (
     open_machines,
     open_models,
     open_objects,
+    open_provider,
     open_secrets,
     open_store,
     open_telemetry,
@@ -53,10 +54,15 @@ from remit.engine.bus.starting import Starter
 from remit.engine.bus.tool import PublishTool
 from remit.engine.controlplane import ControlPlane
 from remit.engine.conversations import Conversations
+from remit.engine.cost_reports import CostReports
+from remit.engine.costs import Costs
 from remit.engine.curating import Curator
+from remit.engine.decisions import Decisions
 from remit.engine.documents import Library
 from remit.engine.editing import Editors
+from remit.engine.envelopes import Envelopes
 from remit.engine.faults import crashpoint
+from remit.engine.golden import Golden, GoldenKind
 from remit.engine.keys import Keys
 from remit.engine.kinds import (
     PROMPT,
@@ -68,21 +74,27 @@ from remit.engine.kinds import (
     ToolSchemaKind,
 )
 from remit.engine.kit import Kit
+from remit.engine.live import Live
+from remit.engine.many_runs import ManyRuns
 from remit.engine.mcp.approving import Approving
 from remit.engine.mcp.kind import McpToolKind
 from remit.engine.models import ModelAccess, Route
 from remit.engine.notifications import Notifications
 from remit.engine.notifiers import NotifierApplier, Notifiers
 from remit.engine.profiles import InForce
+from remit.engine.reading import Reading
 from remit.engine.registry import Registry
 from remit.engine.runs import Deltas, Runs
+from remit.engine.saved_views import SavedViews
 from remit.engine.scheduler import Scheduler, wanted_by_rules
 from remit.engine.schedules import Schedules
 from remit.engine.scorecards import Scorecards
+from remit.engine.sessions import Sessions
 from remit.engine.sweeping import Sweeper
 from remit.engine.tables import Tables
 from remit.engine.trail import Trail
 from remit.engine.validation_applying import RuleApplier, TableApplier, TypeApplier
+from remit.engine.validation_days import ValidationDays
 from remit.engine.validation_runs import ValidationRuns
 from remit.engine.validation_types import ValidationTypes
 from remit.engine.validations import ValidationKind, Validations
@@ -153,9 +165,24 @@ class App:
             kit.policy,
             lambda text: kit.redactor("default").text(text),
         )
-        self.sweeper = Sweeper(kit.clock, [equipment.memories.sweep, equipment.states.sweep])
-        self.runs = Runs(kit, deltas, self.conversations, working_ttl_s=kept.working_ttl_s)
         self.approvals = Approvals(kit)
+        self.envelopes = Envelopes(kit.store)
+        self.costs = Costs(kit.store, kit.clock)
+        self.cost_reports = CostReports(kit.store, kit.clock, self.costs)
+        self.sweeper = Sweeper(
+            kit.clock,
+            [
+                equipment.memories.sweep,
+                equipment.states.sweep,
+                self.approvals.fill_deadlines,
+                self.costs.fold,
+                self.costs.fill,
+            ],
+        )
+        self.runs = Runs(kit, deltas, self.conversations, working_ttl_s=kept.working_ttl_s)
+        self.reading = Reading(kit, self.runs)
+        self.golden = Golden(kit.store, self.runs.stepping, kit.registry)
+        self.decisions = Decisions(kit.store)
         self.worker = Worker(kit, self.engine, concurrency=settings.concurrency)
         self.schedules = plane.schedules
         self.notifiers = plane.notifiers
@@ -172,8 +199,18 @@ class App:
         bus.start_with(Starter(kit.store, bus.subscriptions, agents, self.runs.submit))
         bus.subscriptions.declare(bus_rules.of_code(agent.spec for agent in agents.values()))
         self.callbacks = Callbacks(kit.store, kit.clock)
+        if settings.bus.startswith("kafka:"):
+            from remit.bootstrap.topics import take_tasks
+
+            take_tasks(bus, settings, kit, self.runs, self.callbacks)
         self.forks = Forks(kit)
+        self.many_runs = ManyRuns(kit, self.runs, self.forks)
+        self.live = Live(kit.store, kit.clock)
+        self.views = SavedViews(kit.store, kit.clock)
         self.keys = Keys(kit.store, kit.clock)
+        self.sessions = Sessions(kit.store, kit.clock, self.keys)
+        self.provider = open_provider(settings, kit.secrets, kit.clock)
+        """Who vouches for people besides keys; None where nobody does."""
         self.audit = Audit(
             kit.store,
             kit.clock,
@@ -199,6 +236,7 @@ class App:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         flush(self.telemetry)
+        await self.bus.close()
         await self.kit.models.close()
         await self.equipment.close()
         if self.mcp is not None:
@@ -259,7 +297,7 @@ def open_app(
     blobs = open_blobs(settings)
     access = open_models(settings, loaded, clock, secrets, models or {}, routes or {})
 
-    bus = open_bus(settings, store, clock, worker_id, known.text, telemetry)
+    bus = open_bus(settings, store, clock, worker_id, known.text, telemetry, secrets)
     catalogue.add_tool(PublishTool(bus.publisher))
 
     async def may_start(task: Task) -> InForce:
@@ -346,7 +384,7 @@ def open_control_plane(
     """The services that know what a tenant's data is checked by, when, and who is told."""
     validations = Validations(store, registry, tables, types)
     runs = ValidationRuns(store)
-    scorecards = Scorecards(tables, validations, runs, clock)
+    scorecards = Scorecards(tables, validations, ValidationDays(store, runs, clock), clock)
     appliers = (
         TableApplier(tables, validations),
         TypeApplier(types, validations),
@@ -366,4 +404,5 @@ def kinds(catalogue: Known, models: ModelAccess, policy: Policy, bus: LocalBus) 
         AgentKind(catalogue.tools, models.routes, bus_rules.AgentSubscriptions(bus.subscriptions).writes),
         WorkflowKind(catalogue.tools, catalogue.agents),
         bus_rules.RuleKind(bus.subscriptions),
+        GoldenKind(),
     ]

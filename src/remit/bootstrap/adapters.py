@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from remit.adapters.archive.files import FileArchive
 from remit.adapters.blobs.files import FileBlobs
@@ -39,7 +40,9 @@ from remit.sdk import Pack, Rule
 from remit.settings import ModelRoute, Settings
 
 if TYPE_CHECKING:
+    from remit.adapters.identity.oidc import OpenIdProvider
     from remit.adapters.store.dynamodb import DynamoStore
+    from remit.adapters.store.redis import RedisStore
 
 Clients = Callable[..., Any]
 Adapters = Mapping[str, Model | Callable[[], Model]]
@@ -145,13 +148,47 @@ def open_store(settings: Settings, clock: Clock) -> Store:
         from remit.adapters.store.postgres import PostgresStore
 
         return PostgresStore(url, clock)
+    if scheme in ("redis", "rediss"):
+        return open_redis(settings)
     if scheme == "dynamodb":
         return open_dynamodb(settings, clock)
     raise ConfigError(
         f"`{url}` names no store",
         code="E204",
-        help="use sqlite:///PATH, postgresql://..., dynamodb://NAME or memory: in REMIT_STORE",
+        help="use sqlite:///PATH, postgresql://..., redis://..., dynamodb://NAME or memory: in REMIT_STORE",
     )
+
+
+def open_redis(settings: Settings) -> RedisStore:
+    """The store of `redis://...` or, over TLS, `rediss://...`, with the options `prefix`, `durability` and `ca`."""
+    from remit.adapters.store.redis import RedisStore
+
+    url, _, query = settings.store.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    prefix, chosen, ca_file = (
+        options.pop(name, default)
+        for name, default in (("prefix", "remit"), ("durability", "durable"), ("ca", ""))
+    )
+    if options:
+        raise ConfigError(
+            f"the URL of the Redis store has an option that there is not: `{', '.join(options)}`",
+            code="E204",
+            help="there are `prefix`, `durability` and `ca`",
+        )
+    if chosen not in ("durable", "stated", "relaxed"):
+        raise ConfigError(
+            f"the durability of the Redis store is `{chosen}`",
+            code="E204",
+            help="set it to `durable`, `stated` or `relaxed`",
+        )
+    if chosen == "relaxed" and settings.durability == "full":
+        raise ConfigError(
+            "`REMIT_DURABILITY` is `full`, and the URL of the Redis store says `durability=relaxed`",
+            code="E204",
+            help="leave one of them out",
+        )
+    durability: Any = chosen
+    return RedisStore(url, prefix=prefix, durability=durability, ca_file=ca_file)
 
 
 def open_dynamodb(settings: Settings, clock: Clock) -> DynamoStore:
@@ -167,6 +204,15 @@ def open_dynamodb(settings: Settings, clock: Clock) -> DynamoStore:
         )
     blobs = open_blobs(settings) if settings.blobs else None
     return DynamoStore(clock, open_session(settings), prefix=prefix, create=not options, blobs=blobs)
+
+
+def open_provider(settings: Settings, secrets: Secrets, clock: Clock) -> OpenIdProvider | None:
+    """The OpenID provider that people sign in at; None where there is to be none. Raises ConfigError E1055."""
+    if not settings.oidc.issuer:
+        return None
+    from remit.bootstrap.identity import provider_of
+
+    return provider_of(settings.oidc, secrets, clock)
 
 
 def open_driver(settings: Settings, coded: Container[str]) -> Driver:
@@ -188,9 +234,23 @@ def open_bus(
     owner: str,
     clean: Callable[[str], str],
     telemetry: Telemetry,
+    secrets: Secrets,
 ) -> LocalBus:
-    """The bus on the store; on AWS a queue says whose turn it is, and events go out to EventBridge and come in from it."""
+    """The bus on the store. On AWS a queue says whose turn it is, and events go out to EventBridge and come in from it; with Kafka, topics."""
     most = TRANSACTION if settings.store.startswith("dynamodb:") else MOST_WRITES
+    if settings.bus.startswith("kafka:"):
+        from remit.bootstrap.topics import kafka_bus
+
+        return kafka_bus(
+            store,
+            clock,
+            settings,
+            secrets,
+            owner=owner,
+            clean=clean,
+            telemetry=telemetry,
+            most_writes=most,
+        )
     if settings.bus == "local":
         return LocalBus(store, clock, owner=owner, clean=clean, telemetry=telemetry, most_writes=most)
     if not settings.deployment:

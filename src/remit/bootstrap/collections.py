@@ -6,12 +6,15 @@ from remit.adapters.connections import grants
 from remit.adapters.services.items import service as service_items
 from remit.engine import (
     controlplane,
+    costs,
     documents,
     envelopes,
     keys,
     memories,
     records,
     remembering,
+    saved_views,
+    sessions,
     shared_state,
     versions,
 )
@@ -22,8 +25,10 @@ from remit.ports.store import Collection
 COLLECTIONS: tuple[Collection, ...] = (
     *records.COLLECTIONS,
     envelopes.COLLECTION,
+    costs.COLLECTION,
     callbacks.COLLECTION,
     *keys.COLLECTIONS,
+    *sessions.COLLECTIONS,
     *versions.COLLECTIONS,
     *controlplane.COLLECTIONS,
     *remembering.COLLECTIONS,
@@ -33,4 +38,5 @@ COLLECTIONS: tuple[Collection, ...] = (
     *bus_records.COLLECTIONS,
     *service_items.COLLECTIONS,
     *grants.COLLECTIONS,
+    saved_views.COLLECTION,
 )

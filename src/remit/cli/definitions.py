@@ -57,6 +57,7 @@ def register(app: typer.Typer) -> None:
         diff,
         draft,
         promote,
+        refuse,
         rollback,
         alias,
         archive,
@@ -461,6 +462,18 @@ def promote(
 ) -> None:
     """Make a draft the active version."""
     _change("promote", reference, tenant, home, by, why, version, expect_version=expect)
+
+
+def refuse(
+    reference: Reference,
+    version: Version,
+    why: Why,
+    by: By = o.REQUESTER,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """Turn down a draft: it is archived, with the reason."""
+    _change("refuse", reference, tenant, home, by, why, version)
 
 
 def rollback(

@@ -224,7 +224,10 @@ def redrive(
     ] = None,
     rule: Subscription = "",
     messages: Annotated[
-        bool, typer.Option("--messages", help="What the dead-letter queues of SQS hold, on AWS.")
+        bool,
+        typer.Option(
+            "--messages", help="What was put aside: dead-letter queues of SQS, dead-letter topics of Kafka."
+        ),
     ] = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",

@@ -1,4 +1,4 @@
-"""`remit runs fork` and `remit runs retry`: new runs of workflows that take over what another run had done."""
+"""`remit runs fork` and `remit runs retry`: new runs that take over what another run had done."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def fork(
     place: Annotated[
         str,
         typer.Option(
-            "--from", metavar="VISIT|STATE", help="The state to enter again, as `remit runs show` lists it."
+            "--from",
+            metavar="STATE|STEP",
+            help="The state to enter or the step to do again, as `remit runs show` lists it.",
         ),
     ],
     input: Annotated[
@@ -41,7 +43,7 @@ def fork(
         typer.Option(
             "--input",
             metavar="JSON|@FILE|-",
-            help="Enter the state with this input instead; `-` reads stdin.",
+            help="With this input instead: of a state, or of a call its arguments; `-` reads stdin.",
             show_default=False,
         ),
     ] = "",
@@ -54,11 +56,13 @@ def fork(
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
-    """Make a new run that goes on from a state of an old one. What came before is taken over and not done again."""
+    """Make a new run that goes on from a state or step of an old one. What came before is taken over and not done again."""
     given = {"input": parse_input("@-" if input == "-" else input)} if input else {}
 
     async def make(program: App) -> str:
         actor = person(o.REQUESTER, ())
+        if (await program.reading.summaries.show(run_id, tenant)).kind != "workflow":
+            return await program.forks.fork_step(run_id, tenant, actor, place, fork_id=fork_id, **given)
         visit = await program.workflows.visit(tenant, run_id, place)
         return await program.forks.fork(run_id, tenant, actor, visit, fork_id=fork_id, **given)
 

@@ -24,7 +24,8 @@ def create(
     role: Annotated[
         list[str],
         typer.Option(
-            "--role", help="admin, operator, editor, approver, auditor, viewer or your own; may be repeated."
+            "--role",
+            help="admin, operator, editor, approver, auditor, viewer, visitor or your own; may be repeated.",
         ),
     ],
     days: Annotated[int, typer.Option("--days", min=0, help="Expires after so many days; 0: never.")] = 90,
@@ -43,6 +44,18 @@ def create(
         return
     show(key.secret)
     say(f"key {key.key_id} of {actor} in tenant {tenant}; it is not shown again")
+
+
+@app.command("link")
+def link(home: o.Home = "") -> None:
+    """Print an address that signs a browser in to the console of `remit up`: once, and within five minutes."""
+    from remit.server.local import ensure_local_key, sign_in_link
+
+    async def work(program: App) -> str:
+        secret = await ensure_local_key(program, program.settings.home)
+        return await sign_in_link(program, secret, program.settings.host, program.settings.port)
+
+    show(with_app(work, home=home))
 
 
 @app.command("list")

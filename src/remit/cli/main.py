@@ -21,6 +21,7 @@ from remit.cli import (
     chat,
     connections,
     conversations,
+    costs,
     definitions,
     demo,
     deploy,
@@ -41,6 +42,7 @@ from remit.cli import (
     runs,
     schedules,
     scorecard,
+    steps,
     tables,
     types,
     up,
@@ -113,6 +115,7 @@ app.command("chat")(chat.chat)
 workflow_aws.register(workflows.app)
 app.add_typer(workflows.app, name="workflow")
 forks.register(runs.app)
+steps.register(runs.app)
 app.add_typer(runs.app, name="runs")
 app.add_typer(conversations.app, name="conversations")
 app.add_typer(memories.app, name="memories")
@@ -131,6 +134,8 @@ app.add_typer(types.app, name="types")
 app.add_typer(validations.app, name="validations")
 app.add_typer(validate.app, name="validate")
 app.command("scorecard")(scorecard.scorecard)
+app.command("costs")(costs.costs)
+app.add_typer(costs.budgets, name="budgets")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(notifiers.app, name="notifiers")
 app.add_typer(events.app, name="events")

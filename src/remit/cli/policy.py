@@ -1,4 +1,4 @@
-"""`remit policy`: check profiles, and test that they decide as expected."""
+"""`remit policy`: check profiles, test that they decide as expected, and see what they make of tools and have decided."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, paint, say, show, table
-from remit.cli.session import settings_for
-from remit.cli.text import plural
+from remit.cli.console import document, more, paint, say, show, status, table
+from remit.cli.session import settings_for, with_app
+from remit.cli.text import brief, moment, plural
 
 if TYPE_CHECKING:
+    from remit.bootstrap import App
     from remit.core.policy import Profile
+    from remit.engine.decisions import Decided, DecisionLog
+    from remit.engine.policy_tools import ToolPolicy
     from remit.engine.policytest import CaseResult
 
-app = typer.Typer(no_args_is_help=True, help="Check policy profiles, and test them.", rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Check and test policy profiles, and see what they decide.",
+    rich_markup_mode=None,
+)
 
 FAILED = 1
 
@@ -75,6 +82,81 @@ def run_tests(
         show(report(results))
     if not all(r.passed for r in results):
         raise typer.Exit(FAILED)
+
+
+@app.command("decisions")
+def decisions(
+    verdict: Annotated[
+        str, typer.Option("--verdict", help="allow, needs_approval or deny.", show_default=False)
+    ] = "",
+    tool: Annotated[str, typer.Option("--tool", metavar="NAME", show_default=False)] = "",
+    agent: Annotated[str, typer.Option("--agent", metavar="NAME", show_default=False)] = "",
+    limit: o.Limit = 50,
+    cursor: o.Cursor = "",
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """What policy said of the calls that runs made, newest first. With a filter a page may be short, and still go on."""
+    from remit.engine.decisions import DecisionFilter
+
+    async def work(program: App) -> DecisionLog:
+        wanted = DecisionFilter(verdict, tool, agent)
+        return await program.decisions.list(tenant, wanted, limit=limit, cursor=cursor or None)
+
+    log = with_app(work, home=home)
+    if as_json:
+        document(log)
+        return
+    header = ["when", "verdict", "call", "agent", "decided by", "run", "what came of it"]
+    table(header, [_decided(each) for each in log.items])
+    more(log.cursor)
+
+
+def _decided(each: Decided) -> list[str]:
+    return [
+        moment(each.at),
+        status(each.verdict),
+        brief(each.resource),
+        brief(each.agent),
+        brief(", ".join(each.policies), 40),
+        each.run_id,
+        each.outcome or brief(each.reason, 60),
+    ]
+
+
+@app.command("tools")
+def tools(
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="The policy profile.")
+    ] = "default",
+    agent: Annotated[
+        str, typer.Option("--agent", metavar="NAME", help="As this agent.", show_default=False)
+    ] = "",
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """Which tools run, which wait for a person and which are refused, by what the run has read before."""
+    from remit.engine.policy_tools import SITUATIONS, judged
+    from remit.engine.profiles import in_force
+
+    async def work(program: App) -> list[ToolPolicy]:
+        held = await in_force(program.registry, program.policy, tenant, profile)
+        specs = [program.catalogue.tools[name].spec for name in sorted(program.catalogue.tools)]
+        return judged(program.policy, specs, tenant, held.key, agent)
+
+    found = with_app(work, home=home)
+    if as_json:
+        document(found)
+        return
+    words = {
+        "allow": paint("runs", "good"),
+        "needs_approval": paint("asks", "warn"),
+        "deny": paint("no", "bad"),
+    }
+    header = ["tool", "risk", *(each.name.replace("_", " ") for each in SITUATIONS)]
+    table(header, [[brief(t.tool), t.risk, *(words[v.verdict] for v in t.verdicts)] for t in found])
 
 
 def _profiles(folders: list[Path] | None) -> dict[str, Profile]:

@@ -291,6 +291,25 @@ def promote(
     _change(work, as_json, home, app_file)
 
 
+@app.command("refuse")
+def refuse(
+    config_id: ConfigId,
+    version: Version,
+    why: Why,
+    by: By = o.REQUESTER,
+    as_json: o.Json = False,
+    app_file: o.AppFile = "",
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """Turn down a draft: it is archived, with the reason."""
+
+    async def work(program: App) -> TableValidation:
+        return await program.validations.refuse(tenant, config_id, version, actor=person(by, ()), reason=why)
+
+    _change(work, as_json, home, app_file)
+
+
 @app.command("enable")
 def enable(
     config_id: ConfigId,

@@ -18,9 +18,13 @@ from remit.core.errors import ConflictError, InputError, NotFoundError
 from remit.core.naming import stored_id
 
 VersionStatus = Literal["draft", "active", "archived"]
-"""`draft`: never active yet. `active`: what the main alias names. `archived`: was active once, and is kept for ever."""
+"""`draft`: never active yet. `active`: what the main alias names. `archived`: was active once, or a draft that was refused;
+it is kept for ever.
+"""
 
-Action = Literal["create", "edit", "draft", "promote", "rollback", "archive", "enable", "disable", "alias"]
+Action = Literal[
+    "create", "edit", "draft", "promote", "refuse", "rollback", "archive", "enable", "disable", "alias"
+]
 
 MAIN = "active"
 """The alias that every definition has; the others are named by people."""
@@ -235,6 +239,26 @@ def promoted(head: Head, version: int, status: VersionStatus, who: Who) -> Head:
     return _next(head, "promote", version, who, active=Alias(version))
 
 
+def refused(head: Head, version: int, status: VersionStatus, who: Who) -> Head:
+    """The head after a draft was turned down, which archives it. Raises InputError for a version that is no draft."""
+    if status != "draft":
+        raise InputError(
+            f"version {version} is {status}, and only a draft is refused",
+            code="E524",
+            help="archive the definition to take its active version out of use" if status == "active" else "",
+        )
+    named = [
+        name for name, to in {MAIN: head.active, **head.aliases}.items() if version in (to.version, to.canary)
+    ]
+    if named:
+        raise ConflictError(
+            f"version {version} is what the alias `{named[0]}` stands for",
+            code="E1040",
+            help="let the alias stand for another version first",
+        )
+    return _next(head, "refuse", version, who)
+
+
 def rolled_back(head: Head, version: int, status: VersionStatus, who: Who) -> Head:
     """The head after an archived version became active again. Raises InputError for any other."""
     if status != "archived":
@@ -307,11 +331,15 @@ def _next(head: Head, action: Action, version: int, who: Who, **changed: Any) ->
 
 
 def moved(before: Head | None, after: Head) -> dict[int, VersionStatus]:
-    """The versions whose status a change sets: a new one, the one that is active now, the one that no longer is."""
+    """The versions whose status a change sets: a new one, one that was refused, the one that is active now, the one that no
+    longer is.
+    """
     found: dict[int, VersionStatus] = {}
     old, new = (before.active.version if before else 0), after.active.version
     if after.latest > (before.latest if before else 0):
         found[after.latest] = "draft"
+    if after.last.action == "refuse":
+        found[after.last.version] = "archived"
     if old != new:
         found.update({v: s for v, s in ((old, "archived"), (new, "active")) if v})  # type: ignore[misc]
     return found

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 
-_CODE = re.compile(r"E\d{3}\Z")
+_CODE = re.compile(r"E\d{3,4}\Z")
 
 
 def is_code(code: str) -> bool:

@@ -31,3 +31,8 @@ def stored_id(tenant_id: str, own: str) -> str:
 def own_id(tenant_id: str, stored: str) -> str:
     """The id that a tenant knows, from what it is stored under."""
     return stored if tenant_id == LOCAL else stored.removeprefix(f"{tenant_id}/")
+
+
+def ends(prefix: str) -> str:
+    """The upper bound of the ids that begin with `prefix`: no character of an id, or of a schedule, sorts behind the tilde."""
+    return f"{prefix}~"

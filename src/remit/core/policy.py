@@ -64,6 +64,14 @@ class Decision(Struct, frozen=True):
         return self.verdict == "allow"
 
 
+class PolicyMistake(Struct, frozen=True):
+    """One thing that is wrong with a text of policies: where it is, both counting from 1, and a sentence."""
+
+    line: int
+    column: int
+    text: str
+
+
 class Profile(Struct, frozen=True):
     """A policy profile: Cedar text plus the limits, redaction and approver roles that go with it.
 

@@ -97,6 +97,8 @@ class Run:
         self.stop_reason = ""
         self.approvals: dict[str, Approval] = {}
         self.usage = Usage()
+        self.spent: dict[str, Usage] = {}
+        self.below = Usage()
         self.held = Reservation()
         self.labels = Labels()
         self.heard: list[Heard] = []
@@ -150,6 +152,15 @@ class Run:
         """Append a message to the conversation."""
         self.messages.append(message)
         self.chars += message_chars(message)
+
+    def spend(self, by: str, usage: Usage) -> None:
+        """Charge what a model has used, by its name, or a tool, by the empty one.
+
+        What stands in the journal before anybody took up the run is what a fork took over: another run has paid for it.
+        """
+        self.usage = self.usage.plus(usage)
+        if self.epoch:
+            self.spent[by] = self.spent.get(by, Usage()).plus(usage)
 
     def settle(self, step: Step, state: StepState) -> None:
         """Record that a step's outcome is known; when the last call of a turn settles, the answers become a message."""
@@ -263,9 +274,8 @@ def _model_asked(run: Run, e: ev.ModelAsked, ts: int) -> None:
     lost = run.steps.get(e.step)
     if lost is not None and lost.state == "intended":
         # A call whose answer was lost may have been billed: it is charged what was held for it.
-        run.usage = run.usage.plus(
-            Usage(cost_usd=lost.reserved.cost_usd, input_tokens=lost.reserved.tokens, model_calls=1)
-        )
+        billed = Usage(cost_usd=lost.reserved.cost_usd, input_tokens=lost.reserved.tokens, model_calls=1)
+        run.spend(lost.name, billed)
         run.held = run.held.minus(lost.reserved)
     step = Step(e.step, "model", e.model, "intended", attempt=e.attempt, reserved=e.reserved, started_ts=ts)
     step.arguments_digest = e.request.ref or (
@@ -279,7 +289,7 @@ def _model_answered(run: Run, e: ev.ModelAnswered, ts: int) -> None:
     step = run.steps[e.step]
     message = unpack(e.message, run.contents, Message)
     step.output, step.latency_ms = message, e.latency_ms
-    run.usage = run.usage.plus(e.usage)
+    run.spend(e.model, e.usage)
     run.settle(step, "done")
     if e.step == SUM_UP:
         return
@@ -296,7 +306,7 @@ def _model_answered(run: Run, e: ev.ModelAnswered, ts: int) -> None:
 def _model_failed(run: Run, e: ev.ModelFailed, ts: int) -> None:
     step = run.steps[e.step]
     step.problem = e.problem
-    run.usage = run.usage.plus(e.usage)
+    run.spend(e.model, e.usage)
     run.settle(step, "failed")
 
 
@@ -390,7 +400,7 @@ def _effect_done(run: Run, e: ev.EffectDone, ts: int) -> None:
     step = run.steps[e.step]
     step.output, step.label, step.latency_ms = load(e.output, run.contents), e.label, e.latency_ms
     step.output_ref = e.output.ref
-    run.usage = run.usage.plus(e.usage)
+    run.spend("", e.usage)
     run.labels = join(run.labels, e.label)
     run.artifacts.extend(e.artifacts)
     run.settle(step, "done")
@@ -399,7 +409,7 @@ def _effect_done(run: Run, e: ev.EffectDone, ts: int) -> None:
 def _effect_failed(run: Run, e: ev.EffectFailed, ts: int) -> None:
     step = run.steps[e.step]
     step.problem, step.latency_ms = e.problem, e.latency_ms
-    run.usage = run.usage.plus(e.usage)
+    run.spend("", e.usage)
     if e.label is not None:
         step.label = e.label
         run.labels = join(run.labels, e.label)
@@ -433,7 +443,10 @@ def _child_ended(run: Run, e: ev.ChildEnded, ts: int) -> None:
     )
     step.latency_ms = float(ts - step.started_ts)
     # `max_children` limits direct children, so a child's own are not counted again here.
-    run.usage = run.usage.plus(replace(e.usage, children=1, wall_s=0.0))
+    used = replace(e.usage, children=1, wall_s=0.0)
+    run.usage = run.usage.plus(used)
+    if run.epoch:
+        run.below = run.below.plus(used)
     run.labels = merge(run.labels, e.labels)
     run.settle(step, "done")
 

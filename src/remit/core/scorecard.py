@@ -2,18 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from datetime import UTC, datetime
-from typing import Literal
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple
 
-from remit.core.validation import Score, ValidationRun
+from msgspec import Struct
+
+from remit.core.validation import Score, ValidationRun, ValidationStatus
 
 DAY_MS = 86_400_000
+
+
+class LastRun(NamedTuple):
+    """When a rule ran last, and what came of it. The later of two is the greater."""
+
+    timestamp: int
+    run_id: str
+    status: ValidationStatus
+
+
+class Tally(Struct, frozen=True):
+    """What came of the runs of one table on one day, and of the last run of each of its rules on that day."""
+
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    last: dict[str, LastRun] = {}
+
+    @property
+    def runs(self) -> int:
+        """All of them."""
+        return self.passed + self.failed + self.errors
+
+
+Tallies = Mapping[str, Tally]
+"""A tally for each UTC day on which something ran."""
 
 
 def day_of(timestamp: int) -> str:
     """The UTC day of a time in Unix milliseconds, as `YYYY-MM-DD`."""
     return datetime.fromtimestamp(timestamp / 1000, UTC).strftime("%Y-%m-%d")
+
+
+def day_start(day: str) -> int:
+    """The first millisecond of a UTC day."""
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() * 1000)
+
+
+def day_after(day: str, days: int = 1) -> str:
+    """The day so many days later."""
+    return (datetime.fromisoformat(day) + timedelta(days=days)).strftime("%Y-%m-%d")
+
+
+def tallied(runs: Iterable[ValidationRun]) -> dict[str, Tally]:
+    """The runs by day, in whatever order they come."""
+    counted: dict[str, dict[str, int]] = {}
+    last: dict[str, dict[str, LastRun]] = {}
+    for run in runs:
+        day = day_of(run.timestamp)
+        counts = counted.setdefault(day, {"PASSED": 0, "FAILED": 0, "ERROR": 0})
+        counts[run.status] += 1
+        newest = last.setdefault(day, {})
+        this = LastRun(run.timestamp, run.run_id, run.status)
+        newest[run.config_id] = max(this, newest.get(run.config_id, this))
+    return {d: Tally(c["PASSED"], c["FAILED"], c["ERROR"], last[d]) for d, c in counted.items()}
 
 
 def score(
@@ -27,30 +79,42 @@ def score(
 
     `active` names the rules that still hold: only they can be failing. None counts every rule that ran.
     """
-    tally: dict[str, list[int]] = {}
-    last: dict[str, ValidationRun] = {}
-    counted = {"PASSED": 0, "FAILED": 0, "ERROR": 0}
-    for run in runs:
-        counted[run.status] += 1
-        day = tally.setdefault(day_of(run.timestamp), [0, 0])
-        day[0] += run.status == "PASSED"
-        day[1] += 1
-        known = last.get(run.config_id)
-        if known is None or (known.timestamp, known.run_id) < (run.timestamp, run.run_id):
-            last[run.config_id] = run
-    total = sum(counted.values())
-    history = tuple((day, _rate(*tally[day])) for day in sorted(tally))
+    return scored(subject, kind, [tallied(runs)], active=active)
+
+
+def scored(
+    subject: str,
+    kind: Literal["table", "owner"],
+    tables: Iterable[Tallies],
+    *,
+    active: Collection[str] | None = None,
+) -> Score:
+    """The score of one or more tables from their tallies; `active` as for `score`."""
+    days: dict[str, list[int]] = {}
+    last: dict[str, LastRun] = {}
+    passed = failed = errors = 0
+    for tallies in tables:
+        for day, tally in tallies.items():
+            passed, failed, errors = passed + tally.passed, failed + tally.failed, errors + tally.errors
+            counts = days.setdefault(day, [0, 0])
+            counts[0] += tally.passed
+            counts[1] += tally.runs
+            for config_id, run in tally.last.items():
+                last[config_id] = max(run, last.get(config_id, run))
+    total = passed + failed + errors
+    history = tuple((day, _rate(*days[day])) for day in sorted(days))
     return Score(
         subject=subject,
         kind=kind,
         runs=total,
-        passed=counted["PASSED"],
-        failed=counted["FAILED"],
-        errors=counted["ERROR"],
-        pass_rate=_rate(counted["PASSED"], total) if total else None,
+        passed=passed,
+        failed=failed,
+        errors=errors,
+        pass_rate=_rate(passed, total) if total else None,
         trend=_trend([rate for _, rate in history]),
         history=history,
         failing=tuple(sorted(c for c, r in last.items() if r.status != "PASSED" and _holds(c, active))),
+        last_ts=max((run.timestamp for run in last.values()), default=None),
     )
 
 

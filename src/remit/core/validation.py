@@ -78,7 +78,8 @@ class Score(Struct, frozen=True):
     """A scorecard line (V11) of a table or an owner: the pass rate in per cent of the last runs, and how it moved.
 
     `history` holds pass rates per day, oldest first; `trend` is the last day's rate less the mean of the days before.
-    ERROR counts as not passed. `pass_rate` is None when nothing ran.
+    ERROR counts as not passed. `pass_rate` is None when nothing ran. `last_ts` is when it was checked last within them,
+    `owner` whose a table is where that was asked.
     """
 
     subject: str
@@ -91,3 +92,5 @@ class Score(Struct, frozen=True):
     trend: float | None
     history: tuple[tuple[str, float], ...] = ()
     failing: tuple[str, ...] = ()
+    last_ts: int | None = None
+    owner: str = ""

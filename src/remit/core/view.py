@@ -52,7 +52,7 @@ class StateView(Struct, frozen=True):
 
 
 class RunView(Struct, frozen=True):
-    """A run at one moment."""
+    """A run at one moment. Of a very long one only the newest steps and states: `left_out` says how many older ones are not in it."""
 
     run_id: str
     tenant_id: str
@@ -75,6 +75,7 @@ class RunView(Struct, frozen=True):
     states: tuple[StateView, ...] = ()
     forked_from: str = ""
     execution: str = ""
+    left_out: int = 0
 
 
 class EventView(Struct, frozen=True):

@@ -21,7 +21,7 @@ from remit.core.result import result_of
 from remit.core.run import Finished, Run
 from remit.core.signal import CancelAsked, ChildDone, SignalBody
 from remit.core.task import Problem, Result
-from remit.engine import deaths, delegation, envelopes, loading, telling
+from remit.engine import costs, deaths, delegation, envelopes, loading, telling
 from remit.engine.breaker import Breaker
 from remit.engine.calls import Ask, Interrupted, Parked
 from remit.engine.creation import first_record
@@ -150,9 +150,8 @@ class Engine:
         store, run_id, epoch = self.kit.store, hold.lease.run_id, hold.lease.epoch
         waiting_on = (f"operator: {reason}",)
         row = await store.get(AGENT_RUN, (run_id,))
-        writes: list[Write] = (
-            [Put(AGENT_RUN, {**row, "status": "waiting", "waiting_on": list(waiting_on)})] if row else []
-        )
+        now = {"status": "waiting", "waiting_on": list(waiting_on), "changed_ts": self.kit.clock.now()}
+        writes: list[Write] = [Put(AGENT_RUN, {**row, **now})] if row else []
         try:
             loaded = None if unread else await loading.load(store, run_id)
         except RemitError:  # its journal cannot be read, so nothing can be added to it
@@ -402,7 +401,7 @@ class Advance:
         """The last event, the record, the parent's signal and the tenant's envelope, in one transaction."""
         self._write_off()
         withdrawn = [
-            approval_record(replace(a, status="cancelled"), None)
+            approval_record(replace(a, status="cancelled"), None, self.kit.clock.now())
             for a in self.run.approvals.values()
             if a.open
         ]
@@ -414,7 +413,10 @@ class Advance:
         self.recorder.note(data)
         # Of these there may be many, and nobody can do anything with one that goes before the end or stays until then.
         self.recorder.note_later([*withdrawn, *callbacks.left(self.run)])
-        writes: list[Write] = [self._record(finished.status, finished.ts, ())]
+        writes: list[Write] = [
+            self._record(finished.status, finished.ts, ()),
+            costs.entry(self.run, finished.ts, finished.status),
+        ]
         if announcer is not None:
             writes += announcer.finished(self.run, finished, payload)
         start = self.run.start
@@ -445,9 +447,11 @@ class Advance:
                 self.recorder.note(ev.ModelFailed(step.step, step.name, problem, used))
 
     def _record(self, status: str, end_ts: int | None, waiting_on: tuple[str, ...]) -> Put:
-        row = first_record(self.run.run_id, self.run.start, self.run.created_ts)
+        row = first_record(self.run.run_id, self.run.start, self.run.created_ts, self.kit.clock.now())
         cost = str(self.run.usage.cost_usd.quantize(NANO)) if self.run.usage.cost_usd else str(Decimal(0))
-        row.update(status=status, end_ts=end_ts, cost=cost, waiting_on=list(waiting_on))
+        row.update(
+            status=status, end_ts=end_ts, cost=cost, waiting_on=list(waiting_on), counted=end_ts is not None
+        )
         return Put(AGENT_RUN, row)
 
     def _failure(self, code: str, message: str, help: str) -> Finished:

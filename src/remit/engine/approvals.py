@@ -2,27 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any, get_args
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from remit.core.approval import Approval, DecisionKind, Vote, answered, apply_vote
+from remit.core.approval import Approval, ApprovalStatus, DecisionKind, Vote, answered, apply_vote
 from remit.core.codec import decode, digest_of, encode, plain
-from remit.core.errors import ConditionError, ConflictError, DeniedError, InputError, NotFoundError
+from remit.core.errors import (
+    ConditionError,
+    ConflictError,
+    DeniedError,
+    InputError,
+    NotFoundError,
+    RemitError,
+)
 from remit.core.policy import PolicyRequest, Principal
 from remit.core.provenance import Labels
 from remit.core.run import Run
 from remit.core.signal import AnswerGiven, VoteCast
-from remit.core.task import Actor
+from remit.core.task import Actor, Problem
+from remit.engine import approval_context as about
 from remit.engine import loading
+from remit.engine.approval_context import ApprovalContext
 from remit.engine.contracts import input_problems
 from remit.engine.kit import Kit
-from remit.engine.records import approval_record
+from remit.engine.records import YES, approval_record
 from remit.engine.schemas import Validator
 from remit.engine.terms import Terms, terms_of
-from remit.ports.store import Page, Signal
+from remit.ports.store import Page, Put, Signal
 
 TRIES = 20
+MOST_COUNTED = 200
+WANTED = "open"
+"""In place of a state: all that want a decision, which are those that are pending and those that were asked about."""
+
+
+class Counted(Struct, frozen=True):
+    """How many approvals are in a state; with `more` there are more than were counted."""
+
+    status: ApprovalStatus
+    count: int
+    more: bool
+
+
+class Outcome(Struct, frozen=True):
+    """What came of one approval of several that were decided together: the approval after it, or why it was not decided."""
+
+    approval_id: str
+    approval: Approval | None = None
+    problem: Problem | None = None
+
+
+Counts = list[Counted]
+Outcomes = list[Outcome]
 
 
 class Approvals:
@@ -34,12 +70,102 @@ class Approvals:
     async def list(
         self, tenant_id: str, *, status: str = "pending", limit: int = 50, cursor: str | None = None
     ) -> Page:
-        """Approvals of a tenant, newest first, as plain dicts; `status` empty for all."""
+        """Approvals of a tenant, newest first, as plain dicts; `status` empty for all.
+
+        `open` are those that still want a decision, the first to expire first.
+        """
         index, equals = ("by_status", (tenant_id, status)) if status else ("by_tenant", (tenant_id,))
+        if status == WANTED:
+            index, equals = "by_deadline", (tenant_id, YES)
         page = await self._kit.store.query(
-            "approval_event", index, equals, descending=True, limit=limit, cursor=cursor
+            "approval_event", index, equals, descending=status != WANTED, limit=limit, cursor=cursor
         )
         return Page([plain(decode(item["approval"], Approval)) for item in page.items], page.cursor)
+
+    async def counts(self, tenant_id: str) -> Counts:
+        """How many approvals there are in each state; at most `MOST_COUNTED` are counted."""
+        pages = [
+            self._kit.store.query("approval_event", "by_status", (tenant_id, status), limit=MOST_COUNTED)
+            for status in get_args(ApprovalStatus)
+        ]
+        found = zip(get_args(ApprovalStatus), await asyncio.gather(*pages), strict=True)
+        return [Counted(status, len(page.items), page.cursor is not None) for status, page in found]
+
+    async def context(self, approval_id: str, tenant_id: str, actor: Actor) -> ApprovalContext:
+        """What somebody needs to know who may have to decide. Raises NotFoundError, ConflictError E409."""
+        approval = await self.get(approval_id, tenant_id)
+        run = await self._as_asked(approval)
+        terms = await terms_of(self._kit, run)
+        refusal: RemitError | None = None
+        possible: tuple[DecisionKind, ...] = ()
+        try:
+            self._authorise(approval, tenant_id, actor, terms)
+            possible = self._possible(approval, actor)
+            self._check_open(approval)
+        except RemitError as error:
+            refusal = error
+        same, complete = await about.identical(self._kit.store, approval)
+        return ApprovalContext(
+            approval,
+            refusal is None,
+            None if refusal is None else Problem(refusal.code, refusal.message, refusal.help),
+            possible if refusal is None else (),
+            about.tool_of(self._kit, run, approval, terms),
+            about.run_of(self._kit, run),
+            await about.earlier(self._kit.store, approval),
+            same,
+            complete,
+        )
+
+    async def decide_identical(
+        self,
+        approval_ids: Sequence[str],
+        tenant_id: str,
+        actor: Actor,
+        kind: DecisionKind,
+        *,
+        rationale: str = "",
+        decision_id: str = "",
+    ) -> Outcomes:
+        """Decide several approvals of exactly the same call at once: an outcome for each, in order.
+
+        Raises ConflictError E1024, before anything is decided, unless they are of the same call; NotFoundError; InputError E106 for
+        what can only be decided one by one.
+        """
+        if kind not in ("approve", "reject"):
+            raise InputError(f"`{kind}` is for one approval at a time", code="E106", help="approve or reject")
+        ids = list(dict.fromkeys(approval_ids))
+        asked = [await self.get(approval_id, tenant_id) for approval_id in ids]
+        other = next((each for each in asked[1:] if not about.same_call(asked[0], each)), None)
+        if other is not None:
+            raise ConflictError(
+                f"approval `{other.approval_id}` is about another call than `{ids[0]}`",
+                code="E1024",
+                help="decide together only what is identical: agent, tool and arguments",
+            )
+        outcomes = []
+        for approval_id in ids:
+            once = f"{decision_id}:{approval_id}" if decision_id else ""
+            try:
+                after = await self.decide(
+                    approval_id, tenant_id, actor, kind, rationale=rationale, decision_id=once
+                )
+                outcomes.append(Outcome(approval_id, after))
+            except RemitError as error:
+                problem = Problem(error.code, error.message, error.help)
+                outcomes.append(Outcome(approval_id, problem=problem))
+        return outcomes
+
+    async def fill_deadlines(self) -> int:
+        """Give approvals that wait since before there was an index of deadlines their place in it; how many. Raises StoreError."""
+        page = await self._kit.store.query("approval_event", "by_waiting", (YES,), limit=200)
+        old = [item for item in page.items if not item.get("expires_ts")]
+        for item in old:
+            filled = {**item, "expires_ts": decode(item["approval"], Approval).expires_ts}
+            expect = {"version": item["version"], "status": item["status"]}
+            with contextlib.suppress(ConditionError):  # decided just now: written with its deadline
+                await self._kit.store.transact([Put("approval_event", filled, expect)])
+        return len(old)
 
     async def get(self, approval_id: str, tenant_id: str) -> Approval:
         """One approval. Raises NotFoundError for an unknown one or another tenant's."""
@@ -131,14 +257,7 @@ class Approvals:
         arguments: dict[str, Any] | None,
         terms: Terms,
     ) -> dict[str, Any] | None:
-        if not approval.open:
-            raise ConflictError(
-                f"approval `{approval.approval_id}` is {approval.status} already",
-                code="E405",
-                help="nothing was changed",
-            )
-        if approval.reason != "in_doubt" and self._kit.clock.now() >= approval.expires_ts:
-            raise ConflictError(f"approval `{approval.approval_id}` expired, which means reject", code="E405")
+        self._check_open(approval)
         if kind == "approve" and actor.actor_id in approval.agreeing:
             raise ConflictError(f"`{actor.actor_id}` approved this already; another person must", code="E405")
         if kind == "request_info" and not rationale:
@@ -152,6 +271,22 @@ class Approvals:
                 help="give `arguments`, or approve or reject",
             )
         return self._constrained(approval, arguments, terms)
+
+    def _check_open(self, approval: Approval) -> None:
+        if not approval.open:
+            raise ConflictError(
+                f"approval `{approval.approval_id}` is {approval.status} already",
+                code="E405",
+                help="nothing was changed",
+            )
+        if approval.reason != "in_doubt" and self._kit.clock.now() >= approval.expires_ts:
+            raise ConflictError(f"approval `{approval.approval_id}` expired, which means reject", code="E405")
+
+    def _possible(self, approval: Approval, actor: Actor) -> tuple[DecisionKind, ...]:
+        """What somebody who may decide an open approval can decide."""
+        kinds: list[DecisionKind] = [] if actor.actor_id in approval.agreeing else ["approve"]
+        kinds += ["reject"] if approval.reason == "in_doubt" else ["reject", "constrain"]
+        return (*kinds, "request_info")
 
     def _constrained(self, approval: Approval, arguments: dict[str, Any], terms: Terms) -> dict[str, Any]:
         clean: dict[str, Any] = self._kit.redactor(terms.policy.key).value(arguments)
@@ -202,7 +337,7 @@ class Approvals:
     async def _swap(self, before: Approval, after: Approval, signal: Signal) -> bool:
         """Write the approval if it is still as it was, and the signal with it."""
         version = len(before.votes) + (1 if before.answer else 0)
-        record = approval_record(after, {"version": version, "status": before.status})
+        record = approval_record(after, {"version": version, "status": before.status}, self._kit.clock.now())
         try:
             await self._kit.store.transact([record, signal])
         except ConditionError:

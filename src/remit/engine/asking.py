@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -15,11 +16,13 @@ from remit.core.payload import NOTHING
 from remit.core.policy import PolicyRequest, Principal
 from remit.core.task import Problem
 from remit.engine import resolving, telling
+from remit.engine.decisions import refusal
 from remit.engine.effects import Recorder
 from remit.engine.guarding import guarded
 from remit.engine.kit import Kit
 from remit.engine.streaming import CleanStream
 from remit.ports.model import Delta, ModelRequest
+from remit.ports.store import Write
 
 
 class Asking:
@@ -42,11 +45,10 @@ class Asking:
             PolicyRequest(self.principal, "use_model", route, {}, self.run.labels, {}, {}, self.profile)
         )
         if decision.verdict != "allow":
-            return await self._model_refused(
-                step_id,
-                route,
-                self.recorder.problem("E301", decision.reason or "policy refuses this model", decision.help),
-            )
+            why = decision.reason or "policy refuses this model"
+            row = refusal(self.run, step_id, "model", route, decision, self.kit.clock.now())
+            problem = self.recorder.problem("E301", why, decision.help)
+            return await self._model_refused(step_id, route, problem, [row])
         pinned = await resolving.pinned_route(self.kit.registry, self.kit.models, self.run)
         hold = replace(self.kit.models.reserve(pinned, chars, request.max_tokens), model_calls=1)
         reason = exceeded(self.run.budget, self.run.usage, self.run.held, hold)
@@ -105,9 +107,13 @@ class Asking:
         tries, incidents = getattr(error, "tries", 1), tuple(getattr(error, "incidents", ()))
         await self.recorder.record(ev.ModelFailed(step_id, route, problem, usage, tries, incidents))
 
-    async def _model_refused(self, step_id: str, route: str, problem: Problem) -> Message:
+    async def _model_refused(
+        self, step_id: str, route: str, problem: Problem, writes: Sequence[Write] = ()
+    ) -> Message:
         self.recorder.note(
-            ev.ModelAsked(step_id, route, len(self.run.messages)), ev.ModelFailed(step_id, route, problem)
+            ev.ModelAsked(step_id, route, len(self.run.messages)),
+            ev.ModelFailed(step_id, route, problem),
+            writes=writes,
         )
         await self.recorder.flush()
         raise ModelError(problem.message, code=problem.code, help=problem.help)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from remit.core.codec import convert, plain
 from remit.core.conversation import Conversation, Said, WorkflowStep, conversation_key, speaks_for
-from remit.core.errors import ConflictError, DeniedError, InputError, NotFoundError
+from remit.core.errors import ConditionError, ConflictError, DeniedError, InputError, NotFoundError
 from remit.core.event import Older
 from remit.core.message import Message
 from remit.core.payload import Payload, unpack
@@ -42,6 +42,9 @@ PRUNE_TURNS = 50
 LONGEST_ID = 256
 TITLE_CHARS = 80
 _BATCH = 25
+_LOOKS = 10
+"""Reads for one page of a person's own conversations."""
+_TRIES = 5
 
 Rows = list[dict[str, Any]]
 Lines = list[Said]
@@ -77,7 +80,7 @@ class ConversationPage(Struct, frozen=True):
 
 
 class MessagePage(Struct, frozen=True):
-    """A page of messages, oldest first; `cursor` of the next page, or null at the end."""
+    """A page of messages in order; `cursor` of the next page, or null at the end."""
 
     items: list[Said]
     cursor: str | None = None
@@ -139,7 +142,7 @@ class Conversations:
                 updated_ts=now,
             )
             return Turn(now, writes=(Put(SESSION, plain(begun), ABSENT),))
-        if not _is_of(known, task.actor_context):
+        if not is_of(known, task.actor_context):
             raise DeniedError(
                 f"conversation `{task.session_id}` belongs to somebody else",
                 code="E840",
@@ -167,7 +170,7 @@ class Conversations:
     async def get(self, tenant_id: str, session_id: str, *, reader: Actor | None = None) -> Conversation:
         """A conversation. Raises NotFoundError, also when it is not that of `reader`; None is whoever operates Remit."""
         known = await self._find(conversation_key(tenant_id, session_id))
-        if known is None or known.tenant_id != tenant_id or not (reader is None or _is_of(known, reader)):
+        if known is None or known.tenant_id != tenant_id or not (reader is None or is_of(known, reader)):
             raise NotFoundError(
                 f"there is no conversation `{session_id[:100]}`",
                 help="`remit conversations list` shows them",
@@ -180,11 +183,27 @@ class Conversations:
         """Conversations of a tenant, or of one user, the last used first."""
         index, equals = ("by_user", (tenant_id, user_id)) if user_id else ("by_tenant", (tenant_id,))
         page = await self._store.query(SESSION, index, equals, descending=True, limit=limit, cursor=cursor)
-        prefix = conversation_key(tenant_id, "x/")[:-2]
-        found = [convert(item, Conversation) for item in page.items]
-        return ConversationPage(
-            [replace(c, session_id=c.session_id.removeprefix(prefix)) for c in found], page.cursor
-        )
+        return ConversationPage([shown(tenant_id, item) for item in page.items], page.cursor)
+
+    async def mine(
+        self, tenant_id: str, reader: Actor, *, limit: int = 50, cursor: str | None = None
+    ) -> ConversationPage:
+        """The reader's own conversations, the last used first; those that an application keeps for users of that name are left out."""
+        found: list[Conversation] = []
+        for _ in range(_LOOKS):
+            page = await self._store.query(
+                SESSION,
+                "by_user",
+                (tenant_id, reader.origin),
+                descending=True,
+                limit=limit - len(found),
+                cursor=cursor,
+            )
+            found += [c for item in page.items if is_of(c := shown(tenant_id, item), reader)]
+            cursor = page.cursor
+            if cursor is None or len(found) == limit:
+                break
+        return ConversationPage(found, cursor)
 
     async def messages(
         self,
@@ -192,14 +211,17 @@ class Conversations:
         session_id: str,
         *,
         reader: Actor | None = None,
+        newest_first: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> MessagePage:
-        """All that was said in a conversation, oldest first. Raises NotFoundError as `get`."""
+        """All that was said in a conversation, oldest or newest first. Raises NotFoundError as `get`."""
         await self.get(tenant_id, session_id, reader=reader)
         key = conversation_key(tenant_id, session_id)
-        page = await self._store.query(MESSAGE, "", (key,), limit=limit, cursor=cursor)
-        return MessagePage(await self._read(page.items), page.cursor)
+        page = await self._store.query(
+            MESSAGE, "", (key,), descending=newest_first, limit=limit, cursor=cursor
+        )
+        return MessagePage(await said_in(self._store, page.items), page.cursor)
 
     async def said_by(
         self, tenant_id: str, user_id: str, *, limit: int = 50, cursor: str | None = None
@@ -208,7 +230,7 @@ class Conversations:
         page = await self._store.query(
             MESSAGE, "by_user", (tenant_id, user_id), descending=True, limit=limit, cursor=cursor
         )
-        return MessagePage(await self._read(page.items), page.cursor)
+        return MessagePage(await said_in(self._store, page.items), page.cursor)
 
     async def workflow_steps(
         self, tenant_id: str, workflow_id: str, *, limit: int = 50, cursor: str | None = None
@@ -217,6 +239,27 @@ class Conversations:
         page = await self._store.query(WORKFLOW_STEP, "", (workflow_id,), limit=limit, cursor=cursor)
         rows = [convert(item, WorkflowStep) for item in page.items]
         return StepPage([row for row in rows if row.tenant_id == tenant_id], page.cursor)
+
+    # naming
+
+    async def rename(
+        self, tenant_id: str, session_id: str, title: str, *, reader: Actor | None = None
+    ) -> Conversation:
+        """Give a conversation another title, which is clean. Raises NotFoundError as `get`, ConflictError E843 when it keeps changing."""
+        for _ in range(_TRIES):
+            known = await self.get(tenant_id, session_id, reader=reader)
+            # A turn that begins at this moment sees by the time that it has to look again.
+            named = replace(known, title=title, updated_ts=known.updated_ts + 1)
+            stored = replace(named, session_id=conversation_key(tenant_id, session_id))
+            unchanged = {n: getattr(known, n) for n in ("actor_id", "user_id", "updated_ts")}
+            try:
+                await self._store.transact([Put(SESSION, plain(stored), unchanged)])
+            except ConditionError:
+                continue
+            return named
+        raise ConflictError(
+            f"conversation `{session_id}` keeps changing", code="E843", help="name it once its turn has ended"
+        )
 
     # cutting short
 
@@ -325,7 +368,7 @@ class Conversations:
     async def _answered(self, rows: Rows) -> Sequence[Exchange]:
         """The turns among messages that are in order, without those that have no answer (yet)."""
         turns = []
-        said = await self._read(rows)
+        said = await said_in(self._store, rows)
         for _, group in groupby(zip(rows, said, strict=True), key=_run_of):
             pairs = list(group)
             last = pairs[-1][1].message
@@ -333,22 +376,6 @@ class Conversations:
                 labels = reduce(merge, (_labels_of(row) for row, _ in pairs), Labels())
                 turns.append(Exchange([s.message for _, s in pairs], labels, pairs[-1][1].message_id))
         return turns
-
-    async def _read(self, rows: Rows) -> Lines:
-        refs = [row["ref"] for row in rows if row["ref"]]
-        contents = await self._store.contents(refs) if refs else {}
-        return [
-            Said(
-                row["message_id"],
-                row["run_id"],
-                row["user_id"],
-                row["ts"],
-                unpack(Payload(ref=row["ref"]), contents, Message)
-                if row["ref"]
-                else convert(row["message"], Message),
-            )
-            for row in rows
-        ]
 
 
 class Exchange(NamedTuple):
@@ -384,7 +411,36 @@ def check_session(session_id: str) -> str:
     )
 
 
-def _is_of(conversation: Conversation, actor: Actor) -> bool:
+async def said_in(store: Store, rows: Rows) -> Lines:
+    """The messages of rows, the long ones from where their contents are kept."""
+    refs = [row["ref"] for row in rows if row["ref"]]
+    contents = await store.contents(refs) if refs else {}
+    return [
+        Said(
+            row["message_id"],
+            row["run_id"],
+            row["user_id"],
+            row["ts"],
+            unpack(Payload(ref=row["ref"]), contents, Message)
+            if row["ref"]
+            else convert(row["message"], Message),
+        )
+        for row in rows
+    ]
+
+
+def shown(tenant_id: str, item: dict[str, Any]) -> Conversation:
+    """A row of a session, under the name that its tenant has for it."""
+    known = convert(item, Conversation)
+    return replace(known, session_id=session_of(tenant_id, known.session_id))
+
+
+def session_of(tenant_id: str, key: str) -> str:
+    """The session that is stored under a key."""
+    return key.removeprefix(conversation_key(tenant_id, "x/")[:-2])
+
+
+def is_of(conversation: Conversation, actor: Actor) -> bool:
     owner = speaks_for(actor)
     return (conversation.actor_id, conversation.user_id) == (owner["actor_id"], owner["user_id"])
 

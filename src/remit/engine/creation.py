@@ -44,15 +44,15 @@ async def create(
         agent=created.agent.name,
         entries=[Entry(0, body, link(genesis(run_id), body))],
         contents=known,
-        writes=[Put("agent_run", first_record(run_id, created, now)), *words, *writes],
+        writes=[Put("agent_run", first_record(run_id, created, now, kit.clock.now())), *words, *writes],
         now=kit.clock.now(),  # to be due at once, also when the turn before was begun by a clock that is ahead
     )
     if kit.crash is not None:
         kit.crash("after:create")
 
 
-def first_record(run_id: str, created: ev.RunCreated, now: int) -> dict[str, Any]:
-    """The run's record at its beginning."""
+def first_record(run_id: str, created: ev.RunCreated, start_ts: int, now: int) -> dict[str, Any]:
+    """The run's record at its beginning, as written at `now`."""
     task = created.task
     row = AgentRun(
         run_id=run_id,
@@ -60,7 +60,7 @@ def first_record(run_id: str, created: ev.RunCreated, now: int) -> dict[str, Any
         workflow_id="",
         agent_id=created.agent.name,
         status="running",
-        start_ts=now,
+        start_ts=start_ts,
         end_ts=None,
         cost="0",
         trace_id=task.trace_id,
@@ -68,6 +68,7 @@ def first_record(run_id: str, created: ev.RunCreated, now: int) -> dict[str, Any
         session_id=task.session_id,
         parent_run=created.parent_run,
         objective=task.objective[:200],
+        changed_ts=now,
     )
     made: dict[str, Any] = plain(row)
     return made

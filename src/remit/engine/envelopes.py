@@ -5,17 +5,98 @@ Money is held in whole nano-dollars so that stores can add and compare it in one
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
 
 from remit.core.budget import NANO, Budget
 from remit.core.errors import BudgetError
 from remit.core.run import Run
 from remit.engine.kit import Kit
-from remit.ports.store import Add, Collection, Put, Write
+from remit.ports.store import Add, Collection, Put, Records, Write
 
 ENVELOPE = "envelope"
 UNLIMITED = 2**62
 COLLECTION = Collection(ENVELOPE, ("tenant_id",))
+
+NEAR = Decimal("0.8")
+"""The share of a limit that may be used and held before it is said to be near."""
+
+HELD, USED = "nano_usd_held", "nano_usd_used"
+"""Of an envelope that was set since they are kept: what live runs hold of it, and what ended ones have used."""
+
+
+class Envelope(Struct, frozen=True):
+    """A tenant's envelope as it stands. Money in US dollars; None: no limit, or not known of one set by an older version.
+
+    `reserved` is what live runs hold, `used` what ended ones have used since it was set. `near_limit`: at least 80 per cent of
+    the money or of the tokens are reserved or used.
+    """
+
+    tenant_id: str
+    limit_usd: Decimal | None
+    reserved_usd: Decimal | None
+    used_usd: Decimal | None
+    left_usd: Decimal | None
+    limit_tokens: int | None
+    reserved_tokens: int | None
+    used_tokens: int | None
+    left_tokens: int | None
+    near_limit: bool
+
+
+Shown = list[Envelope]
+
+
+def shown(row: Mapping[str, Any]) -> Envelope:
+    """An envelope's record for a reader."""
+    money = {name: row.get(f"nano_usd_{name}") for name in _AMOUNTS}
+    tokens = {name: row.get(f"tokens_{name}") for name in _AMOUNTS}
+    if row["nano_usd_left"] >= UNLIMITED // 2:
+        money["left"] = None
+    if not row["counts_tokens"]:
+        tokens["left"] = None
+    limit, held, used, left = (None if m is None else max(0, m) * NANO for m in money.values())
+    counts = {name: None if amount is None else max(0, amount) for name, amount in tokens.items()}
+    return Envelope(
+        row["tenant_id"],
+        limit,
+        held,
+        used,
+        left,
+        counts["limit"],
+        counts["held"],
+        counts["used"],
+        counts["left"],
+        _near(money) or _near(tokens),
+    )
+
+
+_AMOUNTS = ("limit", "held", "used", "left")
+
+
+def _near(amounts: Mapping[str, int | None]) -> bool:
+    limit, left = amounts["limit"], amounts["left"]
+    return limit is not None and left is not None and limit - left >= NEAR * limit
+
+
+class Envelopes:
+    """The envelopes of all tenants, to look at."""
+
+    def __init__(self, store: Records) -> None:
+        self._store = store
+
+    async def get(self, tenant_id: str) -> Envelope | None:
+        """A tenant's, or None."""
+        row = await self._store.get(ENVELOPE, (tenant_id,))
+        return None if row is None else shown(row)
+
+    async def list(self, *, limit: int = 50, cursor: str | None = None) -> tuple[Shown, str | None]:
+        """A page of those of all tenants, by name, and the cursor of the next: for who runs the deployment alone."""
+        page = await self._store.query(ENVELOPE, "", (), limit=limit, cursor=cursor)
+        return [shown(row) for row in page.items], page.cursor
 
 
 def nano(money: Decimal) -> int:
@@ -33,7 +114,12 @@ async def set_limit(
         "tokens_left": UNLIMITED if max_tokens is None else max_tokens,
         "counts_tokens": int(max_tokens is not None),
         "generation": kit.clock.new_id("env"),
+        **dict.fromkeys((HELD, USED, "tokens_held", "tokens_used"), 0),
     }
+    if max_cost_usd is not None:
+        item["nano_usd_limit"] = nano(max_cost_usd)
+    if max_tokens is not None:
+        item["tokens_limit"] = max_tokens
     await kit.store.transact([Put(ENVELOPE, item)])
 
 
@@ -49,7 +135,8 @@ async def take(kit: Kit, tenant_id: str, budget: Budget) -> tuple[str, list[Writ
     hold = {"nano_usd_left": -nano(budget.max_cost_usd)}
     if budget.max_tokens is not None:
         hold["tokens_left"] = -budget.max_tokens
-    return str(row["generation"]), [Add(ENVELOPE, (tenant_id,), hold, dict.fromkeys(hold, 0))]
+    kept = {name.replace("_left", "_held"): -amount for name, amount in hold.items()} if HELD in row else {}
+    return str(row["generation"]), [Add(ENVELOPE, (tenant_id,), {**hold, **kept}, dict.fromkeys(hold, 0))]
 
 
 def _unbounded(tenant_id: str, limit: str) -> BudgetError:
@@ -71,4 +158,11 @@ async def give_back(kit: Kit, run: Run) -> list[Write]:
     rest = {"nano_usd_left": nano(budget.max_cost_usd) - nano(run.usage.cost_usd)}
     if budget.max_tokens is not None:
         rest["tokens_left"] = budget.max_tokens - run.usage.tokens
+    if HELD in row:
+        rest |= {
+            HELD: -nano(budget.max_cost_usd),
+            USED: nano(run.usage.cost_usd),
+            "tokens_used": run.usage.tokens,
+        }
+        rest["tokens_held"] = -(budget.max_tokens or 0)
     return [Add(ENVELOPE, (tenant_id,), rest)]

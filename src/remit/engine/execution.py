@@ -307,6 +307,9 @@ def _ledger_row(run: Run, step: Step) -> Put:
         output_ref=(step.output_ref or "inline") if step.state == "done" else "",
         latency_ms=step.latency_ms,
         started_ts=step.started_ts,
+        agent_id=run.agent.name,
+        policies=step.decision.policies if step.decision else (),
+        approval_id=step.approval_id,
     )
     return Put("tool_call", asdict(row))
 

@@ -15,7 +15,8 @@ def crashpoint(fault: str) -> Crashpoint | None:
     `fault` is `POINT` or `POINT#N` (N from 1). Points: `before:append:EVENT`, `after:append:EVENT`,
     `before:effect:TOOL`, `after:effect:TOOL`, `before:model`, `after:model`, `before:create`, `after:create`,
     `before:schedule:submit`, `after:schedule:submit`, `after:schedule:advance`, `after:documents:STEP` (`begin`, `blobs`,
-    `index`, `publish`, `delete`).
+    `index`, `publish`, `delete`); where tasks come by topics `before:submit`, `after:submit`, `after:note`, `after:take`, `before:reply`,
+    `after:reply`.
     Empty: None, so that a run without faults pays nothing.
     """
     if not fault:

@@ -30,6 +30,7 @@ from remit.engine.asking import Asking
 from remit.engine.breaker import Breaker
 from remit.engine.calls import Ask, Interrupted, Parked, Plan
 from remit.engine.contracts import input_problems
+from remit.engine.decisions import refusal
 from remit.engine.effects import Recorder
 from remit.engine.execution import Execution
 from remit.engine.judging import Judge
@@ -216,10 +217,10 @@ class Gateway:
         )
         if decision.verdict == "needs_approval":
             approval = self._approval(ask.step, spec, arguments, digest, decision, "policy", decision.reason)
-            return Plan([decided, ev.ApprovalRequested(approval)], [approval_record(approval, ABSENT)])
+            return self._held(decided, approval)
         if decision.verdict != "allow":
             refused = self._refuse(ask, problem, kind)
-            return Plan([decided, *refused.events], refused.writes)
+            return Plan([decided, *refused.events], [*refused.writes, self._refusal(decided)])
         plan = self._intend(ask, arguments, 0, kind)
         return Plan([decided, *plan.events], plan.writes, plan.runs)
 
@@ -280,6 +281,8 @@ class Gateway:
         return Plan([intended], writes, runs=True)
 
     def _ledger_row(self, ask: Ask, arguments: Any, status: str, expect: Any) -> Put:
+        known = self.run.steps.get(ask.step)
+        decision = known.decision if known is not None else None
         row = ToolCallRecord(
             call_id=f"{self.run.run_id}/{ask.step}",
             run_id=self.run.run_id,
@@ -291,8 +294,23 @@ class Gateway:
             output_ref="",
             latency_ms=0.0,
             started_ts=self.kit.clock.now(),
+            agent_id=self.run.agent.name,
+            policies=decision.policies if decision is not None else (),
+            approval_id=known.approval_id if known is not None else "",
         )
         return Put("tool_call", plain(row), expect)
+
+    def _refusal(self, decided: ev.ToolDecided, approval: str = "") -> Put:
+        """The decision log's row of a call that policy does not let through as it was asked."""
+        return refusal(
+            self.run,
+            decided.step,
+            decided.kind,
+            decided.tool,
+            decided.decision,
+            self.kit.clock.now(),
+            approval,
+        )
 
     def _intend_child(self, ask: Ask, arguments: dict[str, Any]) -> Plan:
         try:
@@ -382,6 +400,14 @@ class Gateway:
         plan = self._intend(ask, agreed, 0, kind)
         return Plan([decided, *plan.events], plan.writes, plan.runs)
 
+    def _held(self, decided: ev.ToolDecided, approval: Approval) -> Plan:
+        """A call that waits for a person."""
+        rows: list[Write] = [
+            self._approval_row(approval, ABSENT),
+            self._refusal(decided, approval.approval_id),
+        ]
+        return Plan([decided, ev.ApprovalRequested(approval)], rows)
+
     def _ask_again(
         self, ask: Ask, spec: ToolSpec, arguments: dict[str, Any], digest: str, kind: ev.StepKind
     ) -> Plan:
@@ -400,10 +426,10 @@ class Gateway:
                 "policy",
                 "the policy changed since the last approval",
             )
-            return Plan([decided, ev.ApprovalRequested(approval)], [approval_record(approval, ABSENT)])
+            return self._held(decided, approval)
         if decision.verdict != "allow":
             refused = self._refuse(ask, problem, kind)
-            return Plan([decided, *refused.events])
+            return Plan([decided, *refused.events], [self._refusal(decided)])
         plan = self._intend(ask, arguments, 0, kind)
         return Plan([decided, *plan.events], plan.writes, plan.runs)
 
@@ -424,7 +450,7 @@ class Gateway:
         why = self.recorder.clean(gate.message)
         approval = self._approval(ask.step, gates.spec(ask.name, gate), shown, digest, decision, "gate", why)
         approval = replace(approval, arguments_schema=gate.schema)
-        return Plan([decided, ev.ApprovalRequested(approval)], [approval_record(approval, ABSENT)])
+        return Plan([decided, ev.ApprovalRequested(approval)], [self._approval_row(approval, ABSENT)])
 
     def _after_gate(self, ask: Ask, step: Step) -> Plan:
         """Go on with whatever was decided; one that nobody decided in time says so."""
@@ -433,11 +459,11 @@ class Gateway:
         writes: list[Write] = []
         if approval.open and self._expired(approval):
             approval = replace(approval, status="expired")
-            events, writes = [ev.ApprovalExpired(approval.approval_id)], [approval_record(approval, None)]
+            events, writes = [ev.ApprovalExpired(approval.approval_id)], [self._approval_row(approval)]
             telling.approval_settled(self.kit.telemetry, approval, self.kit.clock.now())
         elif approval.status == "info_requested" and gates.returns_questions(ask.arguments):
             events = [ev.ApprovalWithdrawn(approval.approval_id)]
-            writes = [approval_record(replace(approval, status="cancelled"), None)]
+            writes = [self._approval_row(replace(approval, status="cancelled"))]
         elif approval.open:
             return Plan()
         output = self.recorder.pack(gates.outcome(approval, step.arguments))
@@ -453,8 +479,12 @@ class Gateway:
         if approval is not None and approval.open and step.state == "awaiting":
             withdrawn = replace(approval, status="cancelled")
             self.recorder.note(
-                ev.ApprovalWithdrawn(approval.approval_id), writes=[approval_record(withdrawn, None)]
+                ev.ApprovalWithdrawn(approval.approval_id), writes=[self._approval_row(withdrawn)]
             )
+
+    def _approval_row(self, approval: Approval, expect: Any = None) -> Put:
+        """The approval's record as of now."""
+        return approval_record(approval, expect, self.kit.clock.now())
 
     def _expired(self, approval: Approval) -> bool:
         return approval.open and self.kit.clock.now() >= approval.expires_ts
@@ -466,7 +496,7 @@ class Gateway:
         step = self.run.steps[ask.step]
         return Plan(
             [ev.ApprovalExpired(approval.approval_id), *self._refuse(ask, problem, step.kind).events],
-            [approval_record(expired, None)],
+            [self._approval_row(expired)],
         )
 
     def _after_doubt(self, ask: Ask, step: Step) -> Plan:
@@ -538,7 +568,7 @@ class Gateway:
             ask.step, self._spec(ask.name), step.arguments, step.arguments_digest, decision, "in_doubt", clean
         )
         writes: list[Write] = [
-            approval_record(approval, ABSENT),
+            self._approval_row(approval, ABSENT),
             self._ledger_row(ask, step.arguments, "in_doubt", None),
         ]
         return Plan([ev.EffectInDoubt(ask.step, step.key, clean), ev.ApprovalRequested(approval)], writes)

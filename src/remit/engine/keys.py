@@ -58,6 +58,13 @@ class KeyInfo(Struct, frozen=True):
     revoked_ts: int | None
 
 
+class KeyPage(Struct, frozen=True):
+    """A page of keys; `cursor` of the next page, or null at the end."""
+
+    items: list[KeyInfo]
+    cursor: str | None = None
+
+
 class NewKey(Struct, frozen=True):
     """A key just made. `secret` is the whole key as a client sends it; it is shown this once and kept nowhere."""
 
@@ -114,17 +121,25 @@ class Keys:
         known = key or ApiKey("", "", "", (), "", _NOBODY, 0)
         given = _hash(known.salt, parts[2] if parts else "")
         if not hmac.compare_digest(given, known.hash) or key is None or not self._live(key):
-            raise DeniedError(
-                "the API key is not valid",
-                code="E310",
-                help="send a current key as `Authorization: Bearer ...`; make one with `remit keys create`",
-            )
-        return Identity(key.tenant_id, Actor(key.actor_id, key.roles, API_KEY))
+            raise _not_valid()
+        return _identity(key)
 
-    async def revoke(self, key_id: str) -> None:
-        """End a key at once. Revoking twice is harmless. Raises NotFoundError for an unknown key."""
+    def id_of(self, secret: str) -> str:
+        """The id of a key that was authenticated."""
+        parts = _KEY.fullmatch(secret)
+        return parts[1] if parts else ""
+
+    async def identity_of(self, key_id: str) -> Identity:
+        """Whom a key belongs to by its id alone, for what stands in for the key. Raises DeniedError E310 unless it works now."""
         key = await self._find(key_id)
-        if key is None:
+        if key is None or not self._live(key):
+            raise _not_valid()
+        return _identity(key)
+
+    async def revoke(self, key_id: str, tenant_id: str = "") -> None:
+        """End a key at once, of `tenant_id` where it is given. Revoking twice is harmless. Raises NotFoundError for an unknown key."""
+        key = await self._find(key_id)
+        if key is None or tenant_id not in ("", key.tenant_id):
             raise NotFoundError(f"there is no API key `{key_id}`", help="list them with `remit keys list`")
         if key.revoked_ts is not None:
             return
@@ -132,22 +147,24 @@ class Keys:
         try:
             await self._store.transact([Put(COLLECTION, plain(revoked), {"hash": key.hash})])
         except ConditionError:
-            await self.revoke(key_id)
+            await self.revoke(key_id, tenant_id)
+
+    async def page(self, tenant_id: str, *, limit: int, cursor: str | None = None) -> KeyPage:
+        """Keys of a tenant, newest first, revoked ones included."""
+        page = await self._store.query(
+            COLLECTION, "by_tenant", (tenant_id,), descending=True, limit=limit, cursor=cursor
+        )
+        shown = [{f: item.get(f) for f in KeyInfo.__struct_fields__} for item in page.items]
+        return KeyPage([convert(item, KeyInfo) for item in shown], page.cursor)
 
     async def list(self, tenant_id: str) -> list[KeyInfo]:
         """The keys of a tenant, newest first, revoked ones included."""
-        found: list[KeyInfo] = []
-        cursor: str | None = None
-        while True:
-            page = await self._store.query(
-                COLLECTION, "by_tenant", (tenant_id,), descending=True, limit=200, cursor=cursor
-            )
-            found += [
-                convert({f: item.get(f) for f in KeyInfo.__struct_fields__}, KeyInfo) for item in page.items
-            ]
-            cursor = page.cursor
-            if cursor is None:
-                return found
+        page = await self.page(tenant_id, limit=200)
+        found = [*page.items]
+        while page.cursor is not None:
+            page = await self.page(tenant_id, limit=200, cursor=page.cursor)
+            found += page.items
+        return found
 
     async def _find(self, key_id: str) -> ApiKey | None:
         item = await self._store.get(COLLECTION, (key_id,))
@@ -160,3 +177,15 @@ class Keys:
 
 def _hash(salt: str, secret: str) -> str:
     return hashlib.sha256(f"{salt}:{secret}".encode()).hexdigest()
+
+
+def _identity(key: ApiKey) -> Identity:
+    return Identity(key.tenant_id, Actor(key.actor_id, key.roles, API_KEY))
+
+
+def _not_valid() -> DeniedError:
+    return DeniedError(
+        "the API key is not valid",
+        code="E310",
+        help="send a current key as `Authorization: Bearer ...`; make one with `remit keys create`",
+    )

@@ -13,6 +13,9 @@ from remit.ports.store import Collection, Index, Put, Records
 WAITING, YES = "waiting", "yes"
 """A field that only approvals have that nobody has settled: by it those of all tenants are found."""
 
+BY_CHANGE = "by_change"
+"""The index of runs and of approvals by when they were written last: what a live list is kept up to date from."""
+
 MOST_COUNTED = 1000
 
 COLLECTIONS = (
@@ -24,6 +27,7 @@ COLLECTIONS = (
             Index("by_status", ("tenant_id", "status", "start_ts")),
             Index("by_agent", ("tenant_id", "agent_id", "start_ts")),
             Index("by_session", ("tenant_id", "session_id", "start_ts")),
+            Index(BY_CHANGE, ("tenant_id", "changed_ts")),
         ),
     ),
     Collection("agent_handoff", ("handoff_id",), (Index("by_run", ("run_id", "handoff_id")),)),
@@ -35,14 +39,24 @@ COLLECTIONS = (
             Index("by_tenant", ("tenant_id", "requested_ts")),
             Index("by_run", ("run_id", "requested_ts")),
             Index("by_waiting", (WAITING, "requested_ts")),
+            Index("by_deadline", ("tenant_id", WAITING, "expires_ts")),
+            Index(BY_CHANGE, ("tenant_id", "changed_ts")),
         ),
     ),
-    Collection("tool_call", ("call_id",), (Index("by_run", ("run_id", "started_ts")),)),
+    Collection(
+        "tool_call",
+        ("call_id",),
+        (
+            Index("by_run", ("run_id", "started_ts")),
+            Index("by_tenant", ("tenant_id", "started_ts")),
+            Index("by_refusal", ("tenant_id", "refused", "started_ts")),
+        ),
+    ),
 )
 
 
-def approval_record(approval: Approval, expect: Any) -> Put:
-    """The record through which an approval is listed and decided."""
+def approval_record(approval: Approval, expect: Any, now: int) -> Put:
+    """The record through which an approval is listed and decided, as written at `now`."""
     voted = approval.votes[-1] if approval.votes else None
     row = ApprovalEvent(
         approval_id=approval.approval_id,
@@ -58,6 +72,8 @@ def approval_record(approval: Approval, expect: Any) -> Put:
         version=len(approval.votes) + (1 if approval.answer else 0),
         requested_ts=approval.requested_ts,
         approval=encode(approval).decode(),
+        changed_ts=now,
+        expires_ts=approval.expires_ts,
     )
     item = plain(row)
     return Put("approval_event", {**item, WAITING: YES} if approval.open else item, expect)

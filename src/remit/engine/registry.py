@@ -27,6 +27,7 @@ from remit.core.definition import (
     definition_id,
 )
 from remit.core.errors import ConditionError, ConflictError, InputError, NotFoundError
+from remit.core.naming import ends
 from remit.core.redaction import Redactor
 from remit.core.task import Actor
 from remit.core.times import rfc3339
@@ -105,6 +106,19 @@ class Registry:
         self._no_secret(kind, name, made)
         return made
 
+    async def verified(self, tenant_id: str, kind: str, name: str, body: Any) -> dict[str, Any]:
+        """The body as it would be written now. Raises InputError, also for what it refers to and is not there."""
+        made = self.check(tenant_id, kind, name, body)
+        for other_kind, other in self.kind(kind).references(made):
+            if await self.head(tenant_id, other_kind, other) is None:
+                raise InputError(
+                    f"{kind} `{name}` refers to {other_kind} `{other}`, which does not exist",
+                    code="E514",
+                    help="create that one first",
+                )
+        await self.kind(kind).verify(tenant_id, made)
+        return made
+
     # changing
 
     async def create(
@@ -122,7 +136,7 @@ class Registry:
     ) -> Definition:
         """Write a new definition: version 1, active. Raises InputError, and ConflictError when there is one."""
         who = self._who(tenant_id, kind, name, "create", actor, reason)
-        made = await self._checked(tenant_id, kind, name, body)
+        made = await self.verified(tenant_id, kind, name, body)
         if await self.head(tenant_id, kind, name) is not None:
             raise await self._lost(tenant_id, kind, name, 1)
         after = df.created(tenant_id, kind, name, who, source=source, enabled=enabled)
@@ -147,7 +161,7 @@ class Registry:
         `expect_version` is the active version that was edited (0: none). Raises ConflictError when another is active by now.
         """
         who = self._who(tenant_id, kind, name, "edit", actor, reason)
-        made = await self._checked(tenant_id, kind, name, body)
+        made = await self.verified(tenant_id, kind, name, body)
         head = await self._found(tenant_id, kind, name, expect_version)
         after = df.edited(head, who, source=source, enabled=enabled)
         return await self._write(head, after, made, comment)
@@ -157,7 +171,7 @@ class Registry:
     ) -> Definition:
         """Write the next version, or the first, without making it active. Raises InputError."""
         who = self._who(tenant_id, kind, name, "draft", actor, reason)
-        made = await self._checked(tenant_id, kind, name, body)
+        made = await self.verified(tenant_id, kind, name, body)
         head = await self.head(tenant_id, kind, name)
         return await self._write(head, df.drafted(head, tenant_id, kind, name, who), made, comment)
 
@@ -178,6 +192,15 @@ class Registry:
         known = await self.get(tenant_id, kind, name, version)
         await self.kind(kind).verify(tenant_id, known.body)
         return await self._write(head, df.promoted(head, version, known.status, who))
+
+    async def refuse(
+        self, tenant_id: str, kind: str, name: str, version: int, *, actor: Actor, reason: str
+    ) -> Definition:
+        """Turn down a draft: it is archived, with the reason. Raises NotFoundError, InputError for no draft, ConflictError."""
+        who = self._who(tenant_id, kind, name, "refuse", actor, reason)
+        head = await self._found(tenant_id, kind, name)
+        known = await self.get(tenant_id, kind, name, version)
+        return await self._write(head, df.refused(head, version, known.status, who))
 
     async def rollback(
         self,
@@ -284,15 +307,28 @@ class Registry:
         return await self.get(tenant_id, kind, name, version)
 
     async def list(
-        self, tenant_id: str, kind: str = "", *, after: str = "", limit: int = 50, cursor: str | None = None
+        self,
+        tenant_id: str,
+        kind: str = "",
+        *,
+        after: str = "",
+        prefix: str = "",
+        limit: int = 50,
+        cursor: str | None = None,
     ) -> Heads:
-        """Definitions by name, of one kind or of all, the archived ones too. `after` starts behind a name, with a kind."""
+        """Definitions by name, of one kind or of all, the archived ones too.
+
+        With a kind, `after` starts behind a name, and `prefix` is how names begin.
+        """
         index, equals = "by_tenant", (tenant_id,)
         if kind:
             index, equals = "by_kind", (versions.scope_of(tenant_id, self.kind(kind).name),)
         # What follows `after` and nothing before it: no character of a name sorts before the space.
-        lower = f"{after} " if after else None
-        page = await self._store.query(HEADS, index, equals, lower=lower, limit=limit, cursor=cursor)
+        lower = f"{after} " if after else prefix or None
+        upper = ends(prefix) if prefix else None
+        page = await self._store.query(
+            HEADS, index, equals, lower=lower, upper=upper, limit=limit, cursor=cursor
+        )
         return Heads([versions.read_head(i) for i in page.items], page.cursor)
 
     async def history(
@@ -345,18 +381,6 @@ class Registry:
         return tuple(df.differences(old.body, new.body))
 
     # how
-
-    async def _checked(self, tenant_id: str, kind: str, name: str, body: Any) -> dict[str, Any]:
-        made = self.check(tenant_id, kind, name, body)
-        for other_kind, other in self.kind(kind).references(made):
-            if await self.head(tenant_id, other_kind, other) is None:
-                raise InputError(
-                    f"{kind} `{name}` refers to {other_kind} `{other}`, which does not exist",
-                    code="E514",
-                    help="create that one first",
-                )
-        await self.kind(kind).verify(tenant_id, made)
-        return made
 
     def _no_secret(self, kind: str, name: str, body: dict[str, Any]) -> None:
         """A secret in a body would be carried into prompts, journals and exports."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -32,13 +32,16 @@ from remit.core.run import Run
 from remit.core.signal import CancelAsked, Nudged
 from remit.core.task import Actor, Artifact, Result, Task
 from remit.core.view import EventView, RunView
-from remit.engine import creation, envelopes, loading, resolving
+from remit.engine import creation, envelopes, loading, resolving, run_lists
 from remit.engine.conversations import Conversations
 from remit.engine.kit import Kit
+from remit.engine.long_runs import FOR_S, is_long, view_of_long
 from remit.engine.profiles import InForce, in_force
 from remit.engine.registry import Registry
 from remit.engine.resolving import Resolved
 from remit.engine.schemas import check_schema
+from remit.engine.stepping import Stepping
+from remit.engine.summaries import Summaries
 from remit.engine.workflows import catalog
 from remit.engine.workflows.names import INLINE
 from remit.engine.workflows.stepfunctions.placing import execution_for
@@ -71,6 +74,8 @@ class Runs:
         self._working_ttl_ms = round(working_ttl_s * 1000)
         self._deltas = deltas
         self._conversations = conversations
+        self.stepping = Stepping(kit.store, kit.clock)
+        self.summaries = Summaries(kit)
 
     async def submit(
         self, task: Task, document: Any = None, *, labels: Labels = Labels(), execution: str = ""
@@ -203,7 +208,9 @@ class Runs:
     # looking
 
     async def view(self, run_id: str, tenant_id: str) -> RunView:
-        """Everything about a run at this moment. Raises NotFoundError."""
+        """Everything about a run at this moment; of a long one its newest steps. Raises NotFoundError."""
+        if is_long(await self.stepping.head(run_id, tenant_id)):
+            return await view_of_long(self.summaries, self.stepping, run_id, tenant_id)
         run, _ = await loading.load(self._kit.store, run_id, tenant_id)
         return view_of(run)
 
@@ -224,6 +231,9 @@ class Runs:
 
     async def artifacts(self, run_id: str, tenant_id: str) -> tuple[Artifact, ...]:
         """What a run made so far, in order. Raises NotFoundError."""
+        if is_long(await self.stepping.head(run_id, tenant_id)):
+            _, whole = await self.stepping.whole(run_id, tenant_id, for_s=FOR_S)
+            return tuple(whole.fold.artifacts)
         run, _ = await loading.load(self._kit.store, run_id, tenant_id)
         return tuple(run.artifacts)
 
@@ -252,22 +262,21 @@ class Runs:
         *,
         status: str = "",
         agent: str = "",
+        workflow: str = "",
         session_id: str = "",
+        since: int | None = None,
+        until: int | None = None,
+        top: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
-        """Runs of a tenant, newest first, answered from one index. Raises InputError when two filters are given."""
-        filters = [
-            (n, v) for n, v in (("by_status", status), ("by_agent", agent), ("by_session", session_id)) if v
-        ]
-        if len(filters) > 1:
-            raise InputError("runs are listed by one of status, agent and session at a time", code="E108")
-        index, equals = (
-            (filters[0][0], (tenant_id, filters[0][1])) if filters else ("by_tenant", (tenant_id,))
-        )
-        return await self._kit.store.query(
-            "agent_run", index, equals, descending=True, limit=limit, cursor=cursor
-        )
+        """Runs of a tenant, newest first; see `RunFilter`. A page may be short, and still have a cursor. Raises InputError."""
+        wanted = run_lists.RunFilter(status, agent, workflow, session_id, since, until, top)
+        return await run_lists.listed(self._kit.store, tenant_id, wanted, limit=limit, cursor=cursor)
+
+    async def strips(self, tenant_id: str, names: Sequence[str]) -> run_lists.RunStrips:
+        """The last runs of each of these agents or workflows. Raises InputError E1000."""
+        return await run_lists.strips(self._kit.store, tenant_id, names)
 
     async def events(self, run_id: str, tenant_id: str, *, after: int = -1, limit: int = 500) -> Events:
         """Events after seq `after`, at most `limit`. Raises NotFoundError."""

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from remit.core.codec import convert, plain
 from remit.core.errors import ConditionError, ConflictError, InputError, NotFoundError
-from remit.core.naming import check_id
+from remit.core.naming import check_id, ends
 from remit.core.redaction import Redactor
 from remit.core.schedule import next_after, parse
 from remit.core.task import Actor, Task
@@ -195,9 +195,14 @@ class Schedules:
             )
         return found
 
-    async def list(self, tenant_id: str, *, limit: int = 50, cursor: str | None = None) -> SchedulePage:
-        """Schedules by id."""
-        page = await self._store.query(SCHEDULE, "", (tenant_id,), limit=limit, cursor=cursor)
+    async def list(
+        self, tenant_id: str, *, prefix: str = "", limit: int = 50, cursor: str | None = None
+    ) -> SchedulePage:
+        """Schedules by id; with `prefix` those whose id begins so."""
+        lower, upper = (prefix, ends(prefix)) if prefix else (None, None)
+        page = await self._store.query(
+            SCHEDULE, "", (tenant_id,), lower=lower, upper=upper, limit=limit, cursor=cursor
+        )
         return SchedulePage([read_entry(item) for item in page.items], page.cursor)
 
     async def remove(self, tenant_id: str, schedule_id: str) -> None:

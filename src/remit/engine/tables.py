@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from remit.core import schedule
 from remit.core.codec import convert, plain
 from remit.core.errors import ConditionError, ConflictError, InputError, NotFoundError
-from remit.core.naming import check_id, own_id, stored_id
+from remit.core.naming import check_id, ends, own_id, stored_id
 from remit.core.redaction import Redactor
 from remit.core.task import Actor
 from remit.core.validation import Table
@@ -130,11 +130,20 @@ class Tables:
         return None if item is None else _table(tenant_id, item)
 
     async def list(
-        self, tenant_id: str, *, owner: str = "", limit: int = 50, cursor: str | None = None
+        self,
+        tenant_id: str,
+        *,
+        owner: str = "",
+        prefix: str = "",
+        limit: int = 50,
+        cursor: str | None = None,
     ) -> TablePage:
-        """Tables by id, those of one owner or all, inactive ones too."""
+        """Tables by id, those of one owner or all, inactive ones too; with `prefix` those whose id begins so."""
         index, equals = ("by_owner", (tenant_id, owner)) if owner else ("by_tenant", (tenant_id,))
-        page = await self._store.query(TABLES, index, equals, limit=limit, cursor=cursor)
+        lower = stored_id(tenant_id, prefix) if prefix else None
+        page = await self._store.query(
+            TABLES, index, equals, lower=lower, upper=lower and ends(lower), limit=limit, cursor=cursor
+        )
         return TablePage([_table(tenant_id, item) for item in page.items], page.cursor)
 
     async def all(self, tenant_id: str, *, owner: str = "") -> Several:

@@ -12,6 +12,7 @@ from remit.core.codec import canonical, convert, plain
 from remit.core.errors import ConditionError, InputError, NotFoundError
 from remit.core.naming import check_id, own_id, stored_id
 from remit.core.validation import ValidationRun
+from remit.engine.validation_days import voided
 from remit.ports.store import ABSENT, Collection, Index, Put, Records
 
 RUNS = "validation_runs"
@@ -53,7 +54,8 @@ class ValidationRuns:
         if await self.find(tenant_id, run.run_id) is not None:
             return False
         try:
-            await self._store.transact([Put(RUNS, _item(tenant_id, run), ABSENT)])
+            late = await voided(self._store, tenant_id, run)
+            await self._store.transact([Put(RUNS, _item(tenant_id, run), ABSENT), *late])
         except ConditionError:
             return False
         return True
@@ -99,13 +101,25 @@ class ValidationRuns:
         return ValidationRunPage([_run(tenant_id, item) for item in page.items], page.cursor)
 
     async def each(
-        self, tenant_id: str, *, table_id: str = "", config_id: str = "", since: int | None = None
+        self,
+        tenant_id: str,
+        *,
+        table_id: str = "",
+        config_id: str = "",
+        since: int | None = None,
+        until: int | None = None,
     ) -> AsyncIterator[ValidationRun]:
-        """Every run of a table or of a rule from `since` on, newest first."""
+        """Every run of a table or of a rule within the bounds (Unix milliseconds), newest first."""
         cursor: str | None = None
         while True:
             page = await self.list(
-                tenant_id, table_id=table_id, config_id=config_id, since=since, limit=PAGE, cursor=cursor
+                tenant_id,
+                table_id=table_id,
+                config_id=config_id,
+                since=since,
+                until=until,
+                limit=PAGE,
+                cursor=cursor,
             )
             for run in page.items:
                 yield run

@@ -292,6 +292,13 @@ class Validations:
         )
         return rule_of(made)
 
+    async def refuse(
+        self, tenant_id: str, config_id: str, version: int, *, actor: Actor, reason: str
+    ) -> TableValidation:
+        """Turn down a draft, with the reason. Raises NotFoundError, InputError, ConflictError."""
+        made = await self._registry.refuse(tenant_id, KIND, config_id, version, actor=actor, reason=reason)
+        return rule_of(made)
+
     async def rollback(
         self,
         tenant_id: str,

@@ -24,7 +24,7 @@ from remit.functions.container import shared
 from remit.functions.invocation import Event, Left, time_left
 from remit.server.cors import cors_headers
 from remit.server.details import MEDIA_TYPE
-from remit.server.scopes import RUN, check_scope
+from remit.server.scopes import CHAT, check_scope
 from remit.server.turns import WAIT_S, Answer, Drive, chat, look, told, transcript
 
 ANSWERING_S = 2.0
@@ -97,12 +97,12 @@ async def caller(app: App, event: Event, asked: Request) -> Identity:
     credential = asked.headers.get("authorization", "")
     if credential.startswith(_KEY):
         who = await app.keys.authenticate(credential.removeprefix("Bearer "))
-        check_scope(who.actor, RUN)
+        check_scope(who.actor, CHAT)
         return who
     proved = identity_of(event, tenant_claim=settings.tenant_claim, roles_claim=settings.roles_claim)
     if proved is not None:
         if settings.roles_claim:
-            check_scope(proved.actor, RUN)
+            check_scope(proved.actor, CHAT)
         return proved
     if settings.tenant_claim:
         raise DeniedError(

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from remit.core.errors import InputError
-from remit.core.naming import check_id
+from remit.core.claims import is_name, is_tenant
 from remit.core.task import Actor
 from remit.engine.keys import Identity
 from remit.functions.invocation import Event
@@ -20,7 +19,7 @@ def identity_of(event: Event, *, tenant_claim: str, roles_claim: str) -> Identit
     """Whom the checked token belongs to; None where no authorizer checked one or it names no tenant or subject."""
     claims = checked_claims(event)
     tenant, subject = claims.get(tenant_claim), claims.get("sub")
-    if not tenant_claim or not _is_tenant(tenant) or not _is_name(subject):
+    if not tenant_claim or not is_tenant(tenant) or not is_name(subject):
         return None
     roles = _listed(claims.get(roles_claim)) if roles_claim else ()
     return Identity(str(tenant), Actor(str(subject), roles, VIA))
@@ -55,25 +54,13 @@ def _within(given: dict[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _is_tenant(value: Any) -> bool:
-    try:
-        check_id("tenant_id", value if isinstance(value, str) else "")
-    except InputError:
-        return False
-    return True
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
 def _listed(value: Any) -> tuple[str, ...]:
     """Several values of a claim, taken apart where its own form says: a part of a group's name is no role.
 
     An HTTP API writes a list as `[a b]`, Cognito at a REST API as `a,b`; OAuth's scope is `a b`.
     """
     if isinstance(value, list):
-        return tuple(dict.fromkeys(each for each in value if _is_name(each)))
+        return tuple(dict.fromkeys(each for each in value if is_name(each)))
     text = value.strip() if isinstance(value, str) else ""
     if text.startswith("[") and text.endswith("]"):
         parts = text[1:-1].split()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from remit.core.policy import Decision, PolicyRequest, Profile
+from remit.core.policy import Decision, PolicyMistake, PolicyRequest, Profile
 
 
 class Policy(Protocol):
@@ -22,6 +22,15 @@ class Policy(Protocol):
 
     def profiles(self) -> tuple[str, ...]:
         """Names of the loaded profiles."""
+
+    def check(self, cedar: str) -> tuple[PolicyMistake, ...]:
+        """Everything wrong with a text of policies, in order; nothing for one that could be a profile's. Fast enough as one types."""
+
+    def check_profile(self, fields: Mapping[str, Any], cedar: str) -> None:
+        """Raise ConfigError E220 for what `add` would not take; nothing is kept."""
+
+    def schema(self) -> str:
+        """The text of the schema that policies are written against."""
 
     def add(self, name: str, fields: Mapping[str, Any], cedar: str) -> str:
         """Take in a profile that is data; returns what requests and `profile` name it by from now on.

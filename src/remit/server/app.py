@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Collection, Iterable, Iterator, MutableMapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -18,32 +18,50 @@ from remit.core.task import Result, Task
 from remit.core.view import EventView, RunView
 from remit.engine.audit import VerifyReport
 from remit.server import (
+    about,
     activities,
     agents,
     approvals,
     artifacts,
+    budgets,
     callbacks,
     chat,
+    compare,
+    console,
+    conversations,
+    costs,
     definitions,
+    doctor,
     documents,
     events,
     forks,
+    golden,
     health,
+    keys,
+    live,
     mcp,
     memories,
     notifiers,
+    policies,
     problems,
     rules,
     runs,
+    runs_many,
     schedules,
     schemas,
     scorecards,
+    sessions,
+    steps,
     tables,
     validation_runs,
     validation_types,
     validations,
+    views,
+    workflow_import,
     workflows,
 )
+from remit.server.cors import CONSOLE, Cors, Grant
+from remit.server.hosts import Hosts
 
 COMPONENTS: tuple[type[Any], ...] = (
     Task,
@@ -65,10 +83,16 @@ COMPONENTS: tuple[type[Any], ...] = (
     runs.Submitted,
     runs.Reason,
     runs.Exported,
-    approvals.Decide,
-    approvals.Answer,
+    *approvals.COMPONENTS,
+    *policies.COMPONENTS,
+    *costs.COMPONENTS,
+    *budgets.COMPONENTS,
     *workflows.COMPONENTS,
+    *workflow_import.COMPONENTS,
     *forks.COMPONENTS,
+    *steps.COMPONENTS,
+    *compare.COMPONENTS,
+    *golden.COMPONENTS,
     *callbacks.COMPONENTS,
     *activities.COMPONENTS,
     *definitions.COMPONENTS,
@@ -82,9 +106,17 @@ COMPONENTS: tuple[type[Any], ...] = (
     *events.COMPONENTS,
     *rules.COMPONENTS,
     *chat.COMPONENTS,
+    *conversations.COMPONENTS,
     *artifacts.COMPONENTS,
     *documents.COMPONENTS,
     *memories.COMPONENTS,
+    *runs_many.COMPONENTS,
+    *live.COMPONENTS,
+    *views.COMPONENTS,
+    *sessions.COMPONENTS,
+    *keys.COMPONENTS,
+    *doctor.COMPONENTS,
+    *about.COMPONENTS,
     health.Health,
 )
 """Types that OpenAPI names; a test compares them with what the operations refer to."""
@@ -92,8 +124,12 @@ COMPONENTS: tuple[type[Any], ...] = (
 Scope = MutableMapping[str, Any]
 
 
-def build_api(app: App, *, closing: asyncio.Event | None = None) -> FastAPI:
-    """The API of an open app. `closing`, once set, ends event streams so that the server can stop.
+def build_api(
+    app: App, *, closing: asyncio.Event | None = None, hosts: Collection[str] | None = None
+) -> FastAPI:
+    """The API of an open app, and the console. `closing`, once set, ends event streams so that the server can stop.
+
+    `hosts` are the ones that requests may name, any where it is None.
 
     The interactive pages of FastAPI are off: they load scripts from elsewhere into the origin that keys are sent to.
     """
@@ -102,7 +138,18 @@ def build_api(app: App, *, closing: asyncio.Event | None = None) -> FastAPI:
     api.state.closing = closing or asyncio.Event()
     door = Route(mcp.PATH, mcp.McpDoor(app, api.state.closing), include_in_schema=False)
     api.router.routes.append(door)
-    api.add_middleware(chat.Cors, allowed=app.settings.chat_origins)
+    api.state.sign_ins = sessions.SignIns(app.clock)
+    api.router.default = console.Console(app.settings, api.router.not_found)
+    settings = app.settings
+    api.add_middleware(
+        Cors,
+        grants=(
+            Grant(("/chat",), settings.chat_origins),
+            Grant(("/api/v1", "/chat", "/health"), settings.console_origins, CONSOLE),
+        ),
+    )
+    if hosts is not None:
+        api.add_middleware(Hosts, allowed=hosts)
     api.add_middleware(Measured, app=app)
     return api
 
@@ -112,13 +159,21 @@ def routes() -> FastAPI:
     api = FastAPI(title="Remit", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
     for noun in (
         agents,
+        runs_many,
         runs,
         artifacts,
         forks,
+        steps,
+        compare,
+        golden,
+        workflow_import,
         workflows,
         callbacks,
         activities,
         approvals,
+        policies,
+        costs,
+        budgets,
         definitions,
         tables,
         validation_types,
@@ -130,12 +185,20 @@ def routes() -> FastAPI:
         events,
         rules,
         chat,
+        conversations,
         memories,
+        live,
+        views,
+        sessions,
+        keys,
+        doctor,
+        about,
         health,
     ):
         api.include_router(noun.router)
     api.include_router(documents.router)
     api.include_router(documents.passages)
+    api.include_router(validations.proposed)
     problems.install(api)
 
     def openapi() -> dict[str, Any]:
@@ -167,7 +230,7 @@ class Measured:
             """Note the status and add the headers every answer has."""
             if message["type"] == "http.response.start":
                 seen["status"] = message["status"]
-                message["headers"] = [*message.get("headers", ()), *_PRIVATE]
+                message["headers"] = list(_with_defaults(message.get("headers", ())))
             await send(message)
 
         try:
@@ -184,4 +247,13 @@ class Measured:
 
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
-_PRIVATE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+_DEFAULTS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+
+
+def _with_defaults(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """The headers of an answer, with those that it has whatever it is unless it says so itself."""
+    said = set()
+    for name, value in headers:
+        said.add(name.lower())
+        yield name, value
+    yield from ((name, value) for name, value in _DEFAULTS if name not in said)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from remit.core.approval import Approval, DecisionKind
+from remit.engine.approval_context import ApprovalContext
+from remit.engine.approvals import Counted, Outcome
 from remit.server.auth import DECIDE, READ, RUN, TheApp, Who
 from remit.server.schemas import ApprovalPage, Cursor, Limit, operation, read, reply
 
@@ -33,6 +35,30 @@ class Answer(Struct, frozen=True, forbid_unknown_fields=True):
     text: str
 
 
+class DecideSeveral(Struct, frozen=True, forbid_unknown_fields=True):
+    """One decision about several approvals of exactly the same call. The same `decision_id` again is harmless."""
+
+    approval_ids: Annotated[list[str], Meta(min_length=1, max_length=200)]
+    kind: Literal["approve", "reject"]
+    rationale: str = ""
+    decision_id: str = ""
+
+
+class Outcomes(Struct, frozen=True):
+    """What came of each, in the order asked."""
+
+    items: list[Outcome]
+
+
+class ApprovalCounts(Struct, frozen=True):
+    """How many approvals there are in each state, counted up to a bound."""
+
+    items: list[Counted]
+
+
+COMPONENTS = (Decide, Answer, DecideSeveral, Outcomes, ApprovalCounts, ApprovalContext)
+"""Types that OpenAPI names."""
+
 _APPROVAL = {"approval_id": "$response.body#/approval_id"}
 LINKS = {
     "approval": {"operationId": "showApproval", "parameters": _APPROVAL},
@@ -40,9 +66,13 @@ LINKS = {
     "run": {"operationId": "showRun", "parameters": {"run_id": "$response.body#/run_id"}},
 }
 
-STATES = "pending|info_requested|approved|rejected|constrained|expired|cancelled"
+STATES = "open|pending|info_requested|approved|rejected|constrained|expired|cancelled"
 Status = Annotated[
-    str, Query(pattern=f"^(|{STATES})$", description="Only approvals in this state; empty for all.")
+    str,
+    Query(
+        pattern=f"^(|{STATES})$",
+        description="Only approvals in this state; empty for all. `open`: those that want a decision, first deadline first.",
+    ),
 ]
 
 
@@ -57,6 +87,58 @@ async def list_approvals(
 ) -> Response:
     """Approvals in one state, or all."""
     return reply(await app.approvals.list(who.tenant_id, status=status, limit=limit, cursor=cursor))
+
+
+@router.get(
+    "/counts",
+    operation_id="countApprovals",
+    summary="How many approvals there are in each state",
+    **operation(READ, {200: (ApprovalCounts, "A count for each state.")}),
+)
+async def counts(app: TheApp, who: Who) -> Response:
+    """Counted up to a bound: `more` says that there are more."""
+    return reply(ApprovalCounts(await app.approvals.counts(who.tenant_id)))
+
+
+@router.post(
+    "/decide",
+    operation_id="decideApprovals",
+    summary="Decide several approvals of the same call",
+    **operation(
+        DECIDE,
+        {200: (Outcomes, "An outcome for each.")},
+        body=DecideSeveral,
+        refusals=(404, 409),
+    ),
+)
+async def decide_several(request: Request, app: TheApp, who: Who) -> Response:
+    """Approve or reject what is identical: agent, tool and arguments. Each is authorised by itself."""
+    asked = await read(request, DecideSeveral, who)
+    found = await app.approvals.decide_identical(
+        asked.approval_ids,
+        who.tenant_id,
+        who.actor,
+        asked.kind,
+        rationale=asked.rationale,
+        decision_id=asked.decision_id,
+    )
+    return reply(Outcomes(found))
+
+
+@router.get(
+    "/{approval_id}/context",
+    operation_id="approvalContext",
+    summary="What one needs to know to decide an approval",
+    **operation(
+        READ,
+        {200: (ApprovalContext, "The call, the tool, the run, and whether the caller may decide.")},
+        refusals=(404, 409),
+        links=LINKS,
+    ),
+)
+async def context(approval_id: str, app: TheApp, who: Who) -> Response:
+    """Whether the caller may decide and how, what is asked, where the content came from, and what was decided before."""
+    return reply(await app.approvals.context(approval_id, who.tenant_id, who.actor))
 
 
 @router.get(

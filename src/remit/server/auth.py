@@ -1,4 +1,4 @@
-"""Who may do what over HTTP. Tenant, actor and roles come from the API key alone; `scopes` says what roles open."""
+"""Who may do what over HTTP. Tenant, actor and roles come from the credential alone; `scopes` says what roles open."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from fastapi import Depends, Request
 
 from remit.bootstrap import App
 from remit.engine.keys import Identity
+from remit.server.cookies import session_in
 from remit.server.details import UnauthenticatedError
+from remit.server.scopes import ADMIN as ADMIN
 from remit.server.scopes import AUDIT as AUDIT
+from remit.server.scopes import CHAT as CHAT
 from remit.server.scopes import DECIDE as DECIDE
 from remit.server.scopes import EDIT as EDIT
 from remit.server.scopes import READ as READ
@@ -32,17 +35,21 @@ PROVED = "remit.identity"
 
 
 async def identity(request: Request, app: TheApp) -> Identity:
-    """Who calls: proved by whoever took the request, else by its key. Raises DeniedError E310 without a valid one."""
+    """Who calls: proved by whoever took the request, else by its key, else by its session.
+
+    Raises DeniedError E310 without a valid one, E1051 or E1052 for a session that does not count here.
+    """
     proved = request.scope.get(PROVED)
     if isinstance(proved, Identity):
         return proved
-    given = credential(request)
-    if not given:
-        raise UnauthenticatedError(
-            "this needs an API key",
-            help="send it as `Authorization: Bearer remit_...` or `X-API-Key: remit_...`",
-        )
-    return await app.keys.authenticate(given)
+    if given := credential(request):
+        return await app.keys.authenticate(given)
+    if found := await session_in(request, app):
+        return found[1]
+    raise UnauthenticatedError(
+        "this needs an API key",
+        help="send it as `Authorization: Bearer remit_...` or `X-API-Key: remit_...`",
+    )
 
 
 Who = Annotated[Identity, Depends(identity)]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, MutableMapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
 
-from remit.server.auth import RUN, TheApp, Who
-from remit.server.cors import cors_headers
+from remit.server.auth import CHAT, TheApp, Who
 from remit.server.details import MEDIA_TYPE
 from remit.server.schemas import JSON, Cursor, body_bytes, operation, reply
 from remit.server.turns import Answer, Ask, Pending, Reply, Transcript, chat, look, transcript
@@ -34,7 +32,7 @@ Key = Annotated[
     operation_id="chat",
     summary="Take a turn of a conversation",
     **operation(
-        RUN,
+        CHAT,
         {
             200: (Reply, "The answer, or that a person is waited for."),
             202: (Pending, "It takes longer; ask again at `Location`."),
@@ -53,7 +51,7 @@ async def take_turn(request: Request, app: TheApp, who: Who, idempotency_key: Ke
     "/conversations/{conversation_id}",
     operation_id="showConversation",
     summary="What was said in a conversation",
-    **operation(RUN, {200: (Transcript, "A page of messages, oldest first.")}, refusals=(400, 404)),
+    **operation(CHAT, {200: (Transcript, "A page of messages, oldest first.")}, refusals=(400, 404)),
 )
 async def show_conversation(
     conversation_id: str, user_id: User, app: TheApp, who: Who, cursor: Cursor = None
@@ -67,7 +65,7 @@ async def show_conversation(
     operation_id="chatTurn",
     summary="How a turn stands",
     **operation(
-        RUN,
+        CHAT,
         {
             200: (Reply, "The answer, or that a person is waited for."),
             202: (Pending, "It still takes longer; ask again."),
@@ -87,33 +85,3 @@ def _response(answer: Answer) -> Response:
     response = reply(answer.body, answer.status, headers)
     response.headers["content-type"] = JSON if answer.status < 400 else MEDIA_TYPE
     return response
-
-
-class Cors:
-    """ASGI middleware: lets pages of the allowed origins ask `/chat`, and answers what browsers ask beforehand."""
-
-    def __init__(self, inner: Any, allowed: Collection[str]) -> None:
-        self._inner = inner
-        self._allowed = allowed
-
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        """Pass the request on, unless it is a browser's question beforehand."""
-        path = scope.get("path", "")
-        if scope["type"] != "http" or not self._allowed or not (path == "/chat" or path.startswith("/chat/")):
-            await self._inner(scope, receive, send)
-            return
-        origin = dict(scope["headers"]).get(b"origin", b"").decode("latin-1")
-        is_question = scope["method"] == "OPTIONS"
-        granted = cors_headers(origin, self._allowed, preflight=is_question)
-        if is_question:
-            await Response(status_code=204, headers=granted)(scope, receive, send)
-            return
-
-        async def granting(message: MutableMapping[str, Any]) -> None:
-            """Add the headers to the answer, a refusal's too: else the page could not read why."""
-            if message["type"] == "http.response.start":
-                more = [(name.encode(), value.encode("latin-1")) for name, value in granted.items()]
-                message["headers"] = [*message.get("headers", ()), *more]
-            await send(message)
-
-        await self._inner(scope, receive, granting)

@@ -11,7 +11,9 @@ from msgspec import Meta, Struct
 from remit.bootstrap import App
 from remit.core.definition import MAIN, Definition, Difference, Head
 from remit.core.errors import InputError, NotFoundError
+from remit.engine import lookup
 from remit.engine.keys import Identity
+from remit.engine.lookup import ExportedDefinitions, Kinds, Mistakes
 from remit.engine.registry import Changes, Heads, History
 from remit.server.auth import EDIT, READ, TheApp, Who
 from remit.server.schemas import Cursor, Limit, operation, read, reply
@@ -52,6 +54,19 @@ class Choose(Struct, frozen=True, forbid_unknown_fields=True):
     expect_version: _Count | None = None
 
 
+class Refuse(Struct, frozen=True, forbid_unknown_fields=True):
+    """The draft that is turned down, and why."""
+
+    version: Annotated[int, Meta(ge=1, le=2**31)]
+    reason: _Reason
+
+
+class Check(Struct, frozen=True, forbid_unknown_fields=True):
+    """A body that might be written."""
+
+    spec: dict[str, Any]
+
+
 class Retire(Struct, frozen=True, forbid_unknown_fields=True):
     """Why it goes out of use; `expect_version` is the one that is active now."""
 
@@ -90,6 +105,11 @@ COMPONENTS = (
     Edit,
     Draft,
     Choose,
+    Refuse,
+    Check,
+    Kinds,
+    Mistakes,
+    ExportedDefinitions,
     Retire,
     Switch,
     SetAlias,
@@ -99,6 +119,7 @@ COMPONENTS = (
 MOST = 2**53
 KindFilter = Annotated[str, Query(max_length=40, description="Only definitions of this kind; empty for all.")]
 Number = Annotated[int, Query(ge=0, le=2**31, description="A version; 0 for the one the alias stands for.")]
+Prefix = Annotated[str, Query(max_length=128, description="Only definitions whose name begins so.")]
 AliasName = Annotated[str, Query(max_length=64, description="The alias whose version is wanted.")]
 At = Annotated[
     int | None, Query(ge=0, le=MOST, description="What was active at this time (Unix milliseconds).")
@@ -116,10 +137,47 @@ New = Annotated[int, Query(ge=1, le=2**31, description="The new version.")]
     **operation(READ, {200: (Heads, "A page of definitions.")}),
 )
 async def list_definitions(
+    app: TheApp,
+    who: Who,
+    kind: KindFilter = "",
+    prefix: Prefix = "",
+    at: At = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """Where each definition stands or stood at a time, the archived ones too. A page may hold fewer than `limit`."""
+    page = await lookup.find(
+        app.registry, who.tenant_id, kind=kind, prefix=prefix, limit=limit, cursor=cursor
+    )
+    return reply(page if at is None else await lookup.at(app.registry, who.tenant_id, page, at))
+
+
+@router.get(
+    "/kinds",
+    operation_id="listKinds",
+    summary="The kinds of definition",
+    **operation(READ, {200: (Kinds, "Every kind that is known here.")}),
+)
+async def list_kinds(app: TheApp, who: Who) -> Response:
+    """Those that others refer to come first."""
+    return reply(lookup.kinds(app.registry))
+
+
+@router.get(
+    "/documents",
+    operation_id="exportDefinitions",
+    summary="Definitions as documents",
+    **operation(READ, {200: (ExportedDefinitions, "A page of what is active, as `remit apply` takes it.")}),
+)
+async def export(
     app: TheApp, who: Who, kind: KindFilter = "", limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
-    """Where each definition stands, the archived ones too."""
-    return reply(await app.registry.list(who.tenant_id, kind, limit=limit, cursor=cursor))
+    """The items of all pages in one JSON list are a file for `remit apply -f`."""
+    return reply(
+        await lookup.documents(
+            app.registry, app.applying, who.tenant_id, kind=kind, limit=limit, cursor=cursor
+        )
+    )
 
 
 @router.get(
@@ -300,6 +358,36 @@ async def promote(kind: str, name: str, request: Request, app: TheApp, who: Who)
         expect_version=asked.expect_version,
     )
     return reply(made)
+
+
+@router.post(
+    "/{kind}/{name}/refuse",
+    operation_id="refuseDefinition",
+    summary="Turn down a draft",
+    **operation(EDIT, {200: (Definition, "The draft, archived.")}, body=Refuse, refusals=(404, 409)),
+)
+async def refuse(kind: str, name: str, request: Request, app: TheApp, who: Who) -> Response:
+    """Archive a draft that is not wanted; the reason is kept."""
+    asked = await read(request, Refuse, who)
+    await _there(app, who, kind, name)
+    made = await app.registry.refuse(
+        who.tenant_id, kind, name, asked.version, actor=who.actor, reason=asked.reason
+    )
+    return reply(made)
+
+
+@router.post(
+    "/{kind}/{name}/check",
+    operation_id="checkDefinition",
+    summary="Say what is wrong with a body",
+    **operation(
+        EDIT, {200: (Mistakes, "What is wrong, each with its place; nothing when it fits.")}, body=Check
+    ),
+)
+async def check(kind: str, name: str, request: Request, app: TheApp, who: Who) -> Response:
+    """Nothing is written. The definition need not be there."""
+    asked = await read(request, Check, who)
+    return reply(await lookup.mistakes(app.registry, who.tenant_id, kind, name, asked.spec))
 
 
 @router.post(

@@ -55,7 +55,11 @@ class UnauthenticatedError(DeniedError):
     default_code = "E310"
 
 
-_BY_CODE = {"E310": (401, "Not authenticated"), "E405": (409, "Already decided")}
+_BY_CODE = {
+    "E310": (401, "Not authenticated"),
+    "E405": (409, "Already decided"),
+    "E1054": (429, "Too many attempts"),
+}
 
 _BY_TYPE: tuple[tuple[type[RemitError], int, str], ...] = (
     (BadRequestError, 400, "Bad request"),

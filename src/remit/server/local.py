@@ -1,4 +1,4 @@
-"""The key of somebody who runs Remit on their own machine."""
+"""The key of somebody who runs Remit on their own machine, and the link that signs their browser in."""
 
 from __future__ import annotations
 
@@ -30,6 +30,19 @@ async def ensure_local_key(app: App, home: Path, *, actor_id: str = "local") -> 
     made = await app.keys.create(LOCAL, actor_id, ROLES)
     _write(path, made.secret)
     return made.secret
+
+
+async def sign_in_link(app: App, key: str, host: str, port: int) -> str:
+    """An address that opens the console, signed in with the key: once, and within five minutes. Raises DeniedError E310."""
+    return f"{address_of(app, host, port)}/#/login?code={await app.sessions.code_for(key)}"
+
+
+def address_of(app: App, host: str, port: int) -> str:
+    """Where a browser on this machine reaches a server that listens on `host`."""
+    if app.settings.url:
+        return app.settings.url
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{name}:{port}"
 
 
 def _read(path: Path) -> str:

@@ -52,6 +52,15 @@ Status = Annotated[
     str, Query(pattern="^(|running|waiting|success|failure)$", description="Only runs in this state.")
 ]
 Name = Annotated[str, Query(max_length=200)]
+Since = Annotated[
+    int | None,
+    Query(ge=0, le=2**53, description="Only runs that began at this time (Unix milliseconds) or later."),
+]
+Until = Annotated[
+    int | None,
+    Query(ge=0, le=2**53, description="Only runs that began at this time (Unix milliseconds) or earlier."),
+]
+Top = Annotated[bool, Query(description="Only runs that no other run started.")]
 After = Annotated[int, Query(ge=-1, le=2**53, description="Events after this seq.")]
 LastEventId = Annotated[str | None, Header(description="Resume an event stream after this seq.")]
 
@@ -86,13 +95,26 @@ async def list_runs(
     who: Who,
     status: Status = "",
     agent: Name = "",
+    workflow: Name = "",
     session_id: Name = "",
+    since: Since = None,
+    until: Until = None,
+    top: Top = False,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """Runs, newest first."""
+    """Runs, newest first. All filters may be given together; then a page may be short, and still have a cursor."""
     page = await app.runs.list(
-        who.tenant_id, status=status, agent=agent, session_id=session_id, limit=limit, cursor=cursor
+        who.tenant_id,
+        status=status,
+        agent=agent,
+        workflow=workflow,
+        session_id=session_id,
+        since=since,
+        until=until,
+        top=top,
+        limit=limit,
+        cursor=cursor,
     )
     return reply(page)
 
@@ -146,8 +168,8 @@ async def events(
         found = await app.runs.events(run_id, who.tenant_id, after=after, limit=limit)
         return reply(EventPage(found, str(found[-1].seq) if found else None))
     seen = _seq(last_event_id) if last_event_id else after
-    view = await app.runs.view(run_id, who.tenant_id)
-    if view.ended_ts is not None and seen >= view.seq:
+    head = await app.reading.stepping.head(run_id, who.tenant_id)
+    if head.status == "ended" and seen >= head.seq:
         return Response(status_code=204)
     live = app.runs.deltas(run_id) if deltas else None
     body = stream(app.runs.follow(run_id, who.tenant_id, after=seen), live, request.app.state.closing)
@@ -228,7 +250,7 @@ async def export(run_id: str, app: TheApp, who: Who) -> Response:
 
 async def standing(app: TheApp, who: Who, run_id: str) -> Response:
     """The answer to whoever submitted or steered a run: how it stands now."""
-    view = await app.runs.view(run_id, who.tenant_id)
+    view = await app.reading.summaries.show(run_id, who.tenant_id)
     location = {"Location": f"/api/v1/runs/{run_id}"}
     return reply(Submitted(run_id, view.task.task_id, view.status), 202, location)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from msgspec import Meta, Struct
 
@@ -42,15 +42,22 @@ LINKS = {
 }
 
 
+Prefix = Annotated[
+    str, Query(max_length=300, description="Only schedules whose id begins so, e.g. `validation/orders/`.")
+]
+
+
 @router.get(
     "",
     operation_id="listSchedules",
     summary="The tenant's schedules",
     **operation(READ, {200: (SchedulePage, "A page of schedules by id.")}),
 )
-async def list_schedules(app: TheApp, who: Who, limit: Limit = 50, cursor: Cursor = None) -> Response:
+async def list_schedules(
+    app: TheApp, who: Who, prefix: Prefix = "", limit: Limit = 50, cursor: Cursor = None
+) -> Response:
     """Schedules by id, paused ones too."""
-    return reply(await app.schedules.list(who.tenant_id, limit=limit, cursor=cursor))
+    return reply(await app.schedules.list(who.tenant_id, prefix=prefix, limit=limit, cursor=cursor))
 
 
 @router.post(

@@ -48,7 +48,7 @@ REFUSALS = {
     413: "The body is longer than 1 MB.",
     415: "The body is not JSON.",
     422: "The input does not fit.",
-    429: "A budget is used up.",
+    429: "A budget is used up, or too many attempts failed.",
     500: "The server failed.",
     503: "The store is not available; nothing was done.",
 }

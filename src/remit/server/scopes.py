@@ -12,17 +12,21 @@ from remit.engine.keys import API_KEY
 
 READ = "read"
 RUN = "run"
+CHAT = "chat"
+"""To take turns of conversations by `/chat`, and nothing else: what a page that everybody can read may hold a key for."""
 DECIDE = "decide"
 AUDIT = "audit"
 EDIT = "edit"
+ADMIN = "admin"
 
 ROLE_SCOPES: dict[str, frozenset[str]] = {
-    "admin": frozenset({READ, RUN, DECIDE, AUDIT, EDIT}),
+    "admin": frozenset({READ, RUN, CHAT, DECIDE, AUDIT, EDIT, ADMIN}),
     "editor": frozenset({READ, EDIT}),
-    "operator": frozenset({READ, RUN}),
+    "operator": frozenset({READ, RUN, CHAT}),
     "approver": frozenset({READ, DECIDE}),
     "auditor": frozenset({READ, AUDIT}),
     "viewer": frozenset({READ}),
+    "visitor": frozenset({CHAT}),
 }
 """What the built-in roles may do."""
 

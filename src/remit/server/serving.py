@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
@@ -11,6 +13,7 @@ import uvicorn
 
 from remit.bootstrap import App
 from remit.server.app import build_api
+from remit.server.hosts import hosts_of
 
 HOST = "127.0.0.1"
 PORT = 8700
@@ -24,10 +27,19 @@ log = logging.getLogger("remit.server")
 class Server(uvicorn.Server):
     """uvicorn that tells the rest of the process when a signal asks it to stop."""
 
-    def __init__(self, config: uvicorn.Config, stop: asyncio.Event) -> None:
+    def __init__(
+        self, config: uvicorn.Config, stop: asyncio.Event, ready: Callable[[], None] | None = None
+    ) -> None:
         super().__init__(config)
         self._stop = stop
+        self._ready = ready
         self._loop = asyncio.get_running_loop()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        if self.started and self._ready is not None:
+            self._ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGINT or SIGTERM came; a second one stops at once.
@@ -46,15 +58,18 @@ async def serve(
     *,
     stop: asyncio.Event | None = None,
     grace_s: float = GRACE_S,
+    ready: Callable[[], None] | None = None,
 ) -> None:
-    """Run API and worker until a signal comes or `stop` is set; then finish what is in hand, for `grace_s` at most.
+    """Run API, console and worker until a signal comes or `stop` is set; then finish what is in hand, for `grace_s` at most.
+
+    `ready` is called once, when the server answers.
 
     Work that is cut off by the stop is taken up by the next start: the journal is the run. If either half fails,
     both stop, and the failure is raised.
     """
     stopping = stop or asyncio.Event()
     config = uvicorn.Config(
-        build_api(app, closing=stopping),
+        build_api(app, closing=stopping, hosts=hosts_of(host, port, app.settings.url)),
         host=host,
         port=port,
         log_config=None,
@@ -64,7 +79,7 @@ async def serve(
         server_header=False,
         date_header=True,
     )
-    server = Server(config, stopping)
+    server = Server(config, stopping, ready)
     async with asyncio.TaskGroup() as group:
         group.create_task(_work(app, stopping, grace_s))
         group.create_task(_answer(server, stopping))

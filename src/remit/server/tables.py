@@ -16,7 +16,7 @@ from remit.server.auth import EDIT, READ, RUN, TheApp, Who
 from remit.server.runs import LINKS as RUN_LINKS
 from remit.server.runs import Submitted
 from remit.server.schemas import Cursor, Limit, operation, read, reply
-from remit.server.validating import Validate, start
+from remit.server.validating import Suggest, Validate, start, suggest
 
 router = APIRouter(prefix="/api/v1/tables", tags=["tables"])
 
@@ -37,7 +37,7 @@ class TableBody(Struct, frozen=True, forbid_unknown_fields=True):
     schedule: str = ""
 
 
-COMPONENTS = (Table, TablePage, TableBody, Validate, RecordChange, RecordChanges)
+COMPONENTS = (Table, TablePage, TableBody, Validate, Suggest, RecordChange, RecordChanges)
 """Types that OpenAPI names."""
 
 _TABLE = {"table_id": "$response.body#/table_id"}
@@ -50,6 +50,7 @@ LINKS = {
 
 Why = Annotated[str, Query(min_length=1, max_length=2000, description="The reason, for the record.")]
 Owner = Annotated[str, Query(max_length=200, description="Only tables of this owner; empty for all.")]
+Prefix = Annotated[str, Query(max_length=128, description="Only what begins so.")]
 
 
 @router.get(
@@ -59,10 +60,10 @@ Owner = Annotated[str, Query(max_length=200, description="Only tables of this ow
     **operation(READ, {200: (TablePage, "A page of tables by id.")}),
 )
 async def list_tables(
-    app: TheApp, who: Who, owner: Owner = "", limit: Limit = 50, cursor: Cursor = None
+    app: TheApp, who: Who, owner: Owner = "", prefix: Prefix = "", limit: Limit = 50, cursor: Cursor = None
 ) -> Response:
     """Tables by id, inactive ones too."""
-    return reply(await app.tables.list(who.tenant_id, owner=owner, limit=limit, cursor=cursor))
+    return reply(await app.tables.list(who.tenant_id, owner=owner, prefix=prefix, limit=limit, cursor=cursor))
 
 
 @router.get(
@@ -142,3 +143,23 @@ async def validate(table_id: str, request: Request, app: TheApp, who: Who) -> Re
     asked = await read(request, Validate, who)
     table = await app.tables.get(who.tenant_id, table_id)
     return await start(app, who, asked, table_id=table.table_id)
+
+
+@router.post(
+    "/{table_id}/suggest",
+    operation_id="suggestRules",
+    summary="Propose rules for a table now",
+    **operation(
+        (EDIT, RUN),
+        {202: (Submitted, "Accepted; it goes on by itself.")},
+        body=Suggest,
+        body_required=False,
+        refusals=(404, 409, 429),
+        links=RUN_LINKS,
+    ),
+)
+async def suggest_rules(table_id: str, request: Request, app: TheApp, who: Who) -> Response:
+    """Look at the table's data, and leave the rules that hold for it as proposals for a person to accept."""
+    asked = await read(request, Suggest, who)
+    table = await app.tables.get(who.tenant_id, table_id)
+    return await suggest(app, who, asked, table.table_id)

@@ -1,4 +1,4 @@
-"""Starting a validation over HTTP."""
+"""Starting a validation, or a search for rules, over HTTP."""
 
 from __future__ import annotations
 
@@ -8,16 +8,26 @@ from fastapi.responses import Response
 from msgspec import Meta, Struct
 
 from remit.bootstrap import App
+from remit.core.task import Task
 from remit.engine.keys import Identity
-from remit.engine.validating import validation_task
+from remit.engine.validating import suggestion_task, validation_task
 from remit.server.runs import Submitted
 from remit.server.schemas import reply
+
+_RequestId = Annotated[str, Meta(max_length=200)]
 
 
 class Validate(Struct, frozen=True, forbid_unknown_fields=True):
     """How to validate now. The same `request_id` again is the same run."""
 
-    request_id: Annotated[str, Meta(max_length=200)] = ""
+    request_id: _RequestId = ""
+
+
+class Suggest(Struct, frozen=True, forbid_unknown_fields=True):
+    """How to propose rules now; `schedule` is when they would run. The same `request_id` again is the same run."""
+
+    schedule: Annotated[str, Meta(min_length=1, max_length=200)] = "daily"
+    request_id: _RequestId = ""
 
 
 async def start(
@@ -25,8 +35,19 @@ async def start(
 ) -> Response:
     """Submit the validation of a table or a rule; 202 with its run."""
     task_id = f"validate:{asked.request_id}" if asked.request_id else app.clock.new_id("validate")
-    task = validation_task(who.tenant_id, who.actor, task_id, table_id=table_id, config_id=config_id)
+    return await _submitted(
+        app, validation_task(who.tenant_id, who.actor, task_id, table_id=table_id, config_id=config_id)
+    )
+
+
+async def suggest(app: App, who: Identity, asked: Suggest, table_id: str) -> Response:
+    """Submit a look at a table's data that leaves proposals; 202 with its run."""
+    task_id = f"suggest:{asked.request_id}" if asked.request_id else app.clock.new_id("suggest")
+    return await _submitted(app, suggestion_task(who.tenant_id, who.actor, task_id, table_id, asked.schedule))
+
+
+async def _submitted(app: App, task: Task) -> Response:
     run_id = await app.runs.submit(task)
-    view = await app.runs.view(run_id, who.tenant_id)
+    view = await app.runs.view(run_id, task.tenant_id)
     location = {"Location": f"/api/v1/runs/{run_id}"}
     return reply(Submitted(run_id, view.task.task_id, view.status), 202, location)

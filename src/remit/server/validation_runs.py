@@ -8,13 +8,14 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from remit.core.validation import ValidationRun
+from remit.engine.validation_rows import FailingRows, failing_rows
 from remit.engine.validation_runs import ValidationRunPage
 from remit.server.auth import READ, TheApp, Who
 from remit.server.schemas import Cursor, Limit, operation, reply
 
 router = APIRouter(prefix="/api/v1/validation-runs", tags=["validations"])
 
-COMPONENTS = (ValidationRun, ValidationRunPage)
+COMPONENTS = (ValidationRun, ValidationRunPage, FailingRows)
 """Types that OpenAPI names."""
 
 MOST = 2**53
@@ -63,3 +64,17 @@ async def list_runs(
 async def show(validation_run: str, app: TheApp, who: Who) -> Response:
     """Its status and details; `agent_run` is the run that did it."""
     return reply(await app.validation_runs.get(who.tenant_id, validation_run))
+
+
+@router.get(
+    "/{validation_run}/rows",
+    operation_id="failingRows",
+    summary="The rows because of which a rule failed",
+    **operation(READ, {200: (FailingRows, "A page of the rows that the run kept.")}, refusals=(404,)),
+)
+async def rows(
+    validation_run: str, app: TheApp, who: Who, limit: Limit = 50, cursor: Cursor = None
+) -> Response:
+    """A sample: the first rows by key, as many as the check kept; none where it keeps counts alone."""
+    run = await app.validation_runs.get(who.tenant_id, validation_run)
+    return reply(await failing_rows(app.blobs, run, limit=limit, cursor=cursor))

@@ -10,10 +10,12 @@ from msgspec import Meta, Struct
 
 from remit.core.errors import InputError
 from remit.core.validation import TableValidation
+from remit.engine.proposals import ProposalPage, proposals
 from remit.engine.registry import Changes
+from remit.engine.validation_series import Series, series
 from remit.engine.validations import KIND, Rule, ValidationPage
 from remit.server.auth import EDIT, READ, RUN, TheApp, Who
-from remit.server.definitions import Choose, Differences, New, Number, Old, Switch
+from remit.server.definitions import Choose, Differences, New, Number, Old, Refuse, Switch
 from remit.server.runs import LINKS as RUN_LINKS
 from remit.server.runs import Submitted
 from remit.server.schemas import Cursor, Limit, operation, read, reply
@@ -21,6 +23,7 @@ from remit.server.validating import Validate, start
 from remit.server.validation_runs import TableId
 
 router = APIRouter(prefix="/api/v1/validations", tags=["validations"])
+proposed = APIRouter(prefix="/api/v1/proposals", tags=["validations"])
 
 _Count = Annotated[int, Meta(ge=0, le=2**31)]
 _Id = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -55,7 +58,7 @@ class NewRule(RuleBody, frozen=True, forbid_unknown_fields=True, kw_only=True):
     draft: bool = False
 
 
-COMPONENTS = (TableValidation, ValidationPage, RuleBody, NewRule)
+COMPONENTS = (TableValidation, ValidationPage, RuleBody, NewRule, ProposalPage, Series)
 """Types that OpenAPI names."""
 
 _RULE = {"config_id": "$response.body#/config_id"}
@@ -252,6 +255,21 @@ async def promote(config_id: str, request: Request, app: TheApp, who: Who) -> Re
 
 
 @router.post(
+    "/{config_id}/refuse",
+    operation_id="refuseValidation",
+    summary="Turn down a draft",
+    **operation(EDIT, {200: (TableValidation, "The draft, archived.")}, body=Refuse, refusals=(404, 409)),
+)
+async def refuse(config_id: str, request: Request, app: TheApp, who: Who) -> Response:
+    """Archive a draft that is not wanted; the reason is kept."""
+    asked = await read(request, Refuse, who)
+    made = await app.validations.refuse(
+        who.tenant_id, config_id, asked.version, actor=who.actor, reason=asked.reason
+    )
+    return reply(made)
+
+
+@router.post(
     "/{config_id}/rollback",
     operation_id="rollbackValidation",
     summary="Make an older version active",
@@ -315,3 +333,34 @@ async def run(config_id: str, request: Request, app: TheApp, who: Who) -> Respon
     asked = await read(request, Validate, who)
     rule = await app.validations.get(who.tenant_id, config_id)
     return await start(app, who, asked, config_id=rule.config_id)
+
+
+@router.get(
+    "/{config_id}/series",
+    operation_id="validationSeries",
+    summary="What the runs of a rule measured, over time",
+    **operation(READ, {200: (Series, "A page of runs as numbers, newest first.")}, refusals=(404,)),
+)
+async def numbers(
+    config_id: str, app: TheApp, who: Who, limit: Limit = 50, cursor: Cursor = None
+) -> Response:
+    """Every number of their details by its path, of all versions of the rule."""
+    await app.validations.history(who.tenant_id, config_id, limit=1)
+    return reply(await series(app.validation_runs, who.tenant_id, config_id, limit=limit, cursor=cursor))
+
+
+@proposed.get(
+    "",
+    operation_id="listProposals",
+    summary="Rules that wait to be accepted",
+    **operation(READ, {200: (ProposalPage, "A page of drafts, each with what it would change.")}),
+)
+async def list_proposals(
+    app: TheApp, who: Who, table_id: TableId = "", limit: Limit = 50, cursor: Cursor = None
+) -> Response:
+    """Drafts of the tenant or of one table: promote one to accept it, refuse it to be rid of it."""
+    return reply(
+        await proposals(
+            app.validations, app.registry, who.tenant_id, table_id=table_id, limit=limit, cursor=cursor
+        )
+    )

@@ -5,6 +5,7 @@ One that is registered or of code is run like any agent: `POST /api/v1/runs` wit
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -13,6 +14,8 @@ from msgspec import Struct
 
 from remit.core.errors import InputError
 from remit.core.states import report
+from remit.core.states.inputs import input_schema
+from remit.core.states.picture import graph as graph_of
 from remit.core.states.picture import to_mermaid, to_svg
 from remit.core.states.text import Positions
 from remit.core.task import Constraints, Task
@@ -59,6 +62,12 @@ class WorkflowValidated(Struct, frozen=True):
     warnings: list[DocumentProblem] = []
 
 
+class WorkflowInput(Struct, frozen=True):
+    """What a run starts with, as a JSON Schema: the fields that its states read. It is a help for filling in, and no check."""
+
+    schema: dict[str, Any]
+
+
 class RunDocument(Struct, frozen=True, forbid_unknown_fields=True):
     """A workflow that is not registered, and what it starts with. Policies know its runs as `workflow:inline`."""
 
@@ -79,9 +88,12 @@ COMPONENTS = (
     ValidateWorkflow,
     WorkflowValidated,
     DocumentProblem,
+    WorkflowInput,
+    Picture,
     RunDocument,
 )
 
+Version = Annotated[int, Query(ge=0, le=2**53, description="This version of the registry.")]
 RunOf = Annotated[str, Query(max_length=200, description="Draw how far this run of it has come.")]
 
 
@@ -107,7 +119,7 @@ async def validate(request: Request, app: TheApp, who: Who) -> Response:
     asked = await read(request, ValidateWorkflow, who)
     document, positions = _document(asked)
     found = await app.workflows.check(who.tenant_id, document, positions, names=asked.names)
-    return reply(WorkflowValidated(found.ok, _told(found.problems), _told(found.warnings)))
+    return reply(WorkflowValidated(found.ok, told(found.problems), told(found.warnings)))
 
 
 @router.post(
@@ -158,7 +170,7 @@ async def show(
     workflow: str,
     app: TheApp,
     who: Who,
-    version: Annotated[int, Query(ge=0, le=2**53, description="This version of the registry.")] = 0,
+    version: Version = 0,
     alias: Annotated[str, Query(max_length=64, description="What this alias stands for.")] = "",
     run: Annotated[str, Query(max_length=200, description="As this run of it goes by it.")] = "",
 ) -> Response:
@@ -166,6 +178,29 @@ async def show(
     if run:
         return reply(await app.workflows.of_run(who.tenant_id, run, workflow))
     return reply(await app.workflows.get(who.tenant_id, workflow, version=version, alias=alias))
+
+
+@router.get(
+    "/{workflow}/graph",
+    operation_id="graphWorkflow",
+    summary="A workflow as a graph",
+    **operation(READ, {200: (Picture, "Its states and ways, and how far a run has come.")}, refusals=(404,)),
+)
+async def graph(workflow: str, app: TheApp, who: Who, run: RunOf = "", version: Version = 0) -> Response:
+    """The states, those inside branches and processors too, for whoever draws it; of a run also how far each state has come."""
+    return reply(await _picture(app, who, workflow, run, version))
+
+
+@router.get(
+    "/{workflow}/input",
+    operation_id="workflowInput",
+    summary="What a run of a workflow starts with",
+    **operation(READ, {200: (WorkflowInput, "The fields that its states read.")}, refusals=(404,)),
+)
+async def input_of(workflow: str, app: TheApp, who: Who, version: Version = 0) -> Response:
+    """Read off the document, for the States Language declares no input."""
+    found = await app.workflows.get(who.tenant_id, workflow, version=version)
+    return reply(WorkflowInput(input_schema(found.document)))
 
 
 @router.get(
@@ -202,9 +237,12 @@ async def mermaid(workflow: str, app: TheApp, who: Who, run: RunOf = "") -> Resp
     return Response(to_mermaid(found.graph, found.statuses), 200, None, MERMAID)
 
 
-async def _picture(app: TheApp, who: Who, name: str, run: str) -> Picture:
+async def _picture(app: TheApp, who: Who, name: str, run: str, version: int = 0) -> Picture:
     if run:
         return await app.workflows.picture_of_run(who.tenant_id, run, name)
+    if version:
+        found = await app.workflows.get(who.tenant_id, name, version=version)
+        return Picture(graph_of(found.document, name), {})
     return await app.workflows.picture(who.tenant_id, name)
 
 
@@ -217,5 +255,6 @@ def _document(asked: ValidateWorkflow) -> tuple[dict[str, Any], Positions]:
     return found.document, found.positions
 
 
-def _told(found: tuple[report.Problem, ...]) -> list[DocumentProblem]:
+def told(found: Iterable[report.Problem]) -> list[DocumentProblem]:
+    """Problems as the API tells them."""
     return [DocumentProblem(p.pointer, p.message, p.help, p.line, p.column) for p in found]

@@ -24,7 +24,12 @@ def read_yaml(text: str) -> Text:
     """The document that YAML text holds. Raises InputError for anything that is not one object of JSON's values."""
     import yaml
 
-    loader = yaml_loader()(limited(text))
+    text = limited(text)
+    try:
+        loader = yaml_loader()(text)
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position].split("\n")
+        raise wrong(f"not YAML: {error.reason}", len(before), len(before[-1]) + 1) from error
     try:
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):

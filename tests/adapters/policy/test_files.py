@@ -87,7 +87,7 @@ def test_everything_wrong_is_told_at_once_with_file_and_line(tmp_path: Path) -> 
         f"{bad}/policy.cedar:8: a template",
         f"{bad}/policy.cedar:8: `@id(x)` is used twice",
         f"{worse}/profile.toml:1: not valid TOML",
-        f"{worse}/policy.cedar:3: the policy that starts here cannot be read",
+        f"{worse}/policy.cedar:5: the policy cannot be read from here",
         f"{tmp_path}/empty:1: the directory holds no `profile.toml`",
     ):
         assert any(line.startswith(start) for line in lines), (start, lines)

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from tests.adapters.store import redis_world
 from tests.adapters.store.dynamo_world import BOTH, drop, session, url_of
 
 from remit.adapters.store.memory import MemoryStore
@@ -327,6 +328,17 @@ def test_postgres() -> None:
 
         play(PostgresStore(DSN, clock, schema=name), now, shift, examples=12, steps=20)
         db.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+@pytest.mark.service
+def test_redis() -> None:
+    """Redis and the model agree."""
+    address, name = redis_world.url(), redis_world.prefix()
+    from remit.adapters.store.redis import RedisStore
+
+    store = RedisStore(address, prefix=name)
+    play(store, redis_world.now, lambda ms: redis_world.shift(name, ms), examples=12, steps=20)
+    redis_world.drop(name)
 
 
 @pytest.mark.parametrize("name", BOTH)

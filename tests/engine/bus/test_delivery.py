@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from tests.adapters.store import redis_world
 
 from remit.adapters.store.memory import MemoryStore
 from remit.adapters.store.postgres import PostgresStore
@@ -48,7 +49,15 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest_asyncio.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=SERVICE)])
+STORES = [
+    "memory",
+    "sqlite",
+    pytest.param("postgres", marks=SERVICE),
+    pytest.param("redis", marks=[pytest.mark.service, pytest.mark.nightly]),
+]
+
+
+@pytest_asyncio.fixture(params=STORES)
 async def store(request: pytest.FixtureRequest, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Store]:
     """A store with the bus's collections."""
     made: Store = MemoryStore(clock)
@@ -56,6 +65,11 @@ async def store(request: pytest.FixtureRequest, clock: FakeClock, tmp_path: Path
         made = SqliteStore(tmp_path / "bus.db", clock)
     if request.param == "postgres":
         made = PostgresStore(DSN, clock, schema=f"bus_{secrets.token_hex(6)}")
+    if request.param == "redis":
+        async with redis_world.opened() as made:
+            await made.declare(COLLECTIONS)
+            yield made
+        return
     await made.open()
     await made.declare(COLLECTIONS)
     yield made

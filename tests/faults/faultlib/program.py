@@ -44,7 +44,9 @@ from remit.settings import Settings
 if "AWS_ENDPOINT_URL" in os.environ:
     import boto3  # noqa: F401  (likewise)
 
-    import remit.adapters.store.dynamodb  # noqa: F401
+    import remit.adapters.store.dynamodb
+if "REMIT_TEST_REDIS" in os.environ:
+    import remit.adapters.store.redis  # noqa: F401
 
 TENANT = "acme"
 APPROVER = Actor("pat", ("approver",))

@@ -10,13 +10,13 @@ from cedarpy import Entities, PolicySet, is_authorized
 from msgspec.structs import replace
 
 from remit.adapters.policy import wording
-from remit.adapters.policy.checks import check, schema
+from remit.adapters.policy.checks import check, schema, schema_text
 from remit.adapters.policy.data import profile_of
 from remit.adapters.policy.question import Question, Unanswerable, key_of, question
 from remit.adapters.policy.recent import Recent
 from remit.core.codec import digest_of
 from remit.core.errors import ConfigError
-from remit.core.policy import Decision, PolicyRequest, Profile, Verdict
+from remit.core.policy import Decision, PolicyMistake, PolicyRequest, Profile, Verdict
 
 _ADDED = 1024
 """How many profiles that are data are kept ready, at least."""
@@ -76,14 +76,29 @@ class CedarPolicy:
         """Names of the loaded profiles."""
         return tuple(sorted(self._loaded))
 
+    def check(self, cedar: str) -> tuple[PolicyMistake, ...]:
+        """Everything wrong with a text of policies, in order."""
+        return tuple(check(cedar)[0])
+
+    def check_profile(self, fields: Mapping[str, Any], cedar: str) -> None:
+        """Raise ConfigError E220 that lists what is wrong."""
+        profile_of("checked", fields, cedar, self._bases())
+
+    def schema(self) -> str:
+        """The packaged Cedar schema."""
+        return schema_text()
+
     def add(self, name: str, fields: Mapping[str, Any], cedar: str) -> str:
         """Take in a profile that is data; returns what it is asked by. Raises ConfigError E220 that lists what is wrong."""
         # The whole digest: what one tenant wrote must never pass for what another did.
         key = f"{name}@{digest_of([fields, cedar])}"
         if self._added.get(key) is None:
-            bases = {known: loaded.profile for known, loaded in self._loaded.items()}
-            self._added.put(key, _load(name, profile_of(name, fields, cedar, bases)))
+            self._added.put(key, _load(name, profile_of(name, fields, cedar, self._bases())))
         return key
+
+    def _bases(self) -> dict[str, Profile]:
+        """The profiles that one which is data may extend."""
+        return {known: loaded.profile for known, loaded in self._loaded.items()}
 
     def _load_of(self, name: str) -> _Loaded:
         try:

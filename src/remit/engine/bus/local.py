@@ -124,6 +124,9 @@ class LocalBus:
         """Deliver what is ready or due now, and return how many deliveries that were. Raises StoreError."""
         return await self.dispatcher.drain()
 
+    async def close(self) -> None:
+        """Let go of what it holds beside the store: nothing."""
+
     # looking
 
     async def events(

@@ -290,7 +290,11 @@ def queued(bus: LocalBus) -> QueuedBus:
     """The bus, if it has a queue. Raises ConfigError E674."""
     if isinstance(bus, QueuedBus):
         return bus
-    raise ConfigError("this bus has no queue", code="E674", help="set `REMIT_BUS=aws` and `REMIT_DEPLOYMENT`")
+    raise ConfigError(
+        "this bus has no queue",
+        code="E674",
+        help="set `REMIT_BUS=aws` and `REMIT_DEPLOYMENT`, or a bus of Kafka",
+    )
 
 
 def _outlet(name: str) -> str:

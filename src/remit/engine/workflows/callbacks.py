@@ -10,6 +10,7 @@ from msgspec import Struct
 from remit.core.codec import encode
 from remit.core.errors import ConditionError, InputError, NotFoundError
 from remit.core.pattern import problems_of
+from remit.core.provenance import Labels
 from remit.core.run import Run
 from remit.core.signal import TaskAlive, TaskAnswered
 from remit.core.states import failures
@@ -137,8 +138,11 @@ class Callbacks:
         self._store = store
         self._clock = clock
 
-    async def succeed(self, token: str, output: Any, tenant_id: str) -> None:
-        """The task is done. Raises NotFoundError E642 for a token that nobody waits for, InputError E643 for a large output."""
+    async def succeed(self, token: str, output: Any, tenant_id: str, labels: Labels = Labels()) -> None:
+        """The task is done; `labels` are those of the output.
+
+        Raises NotFoundError E642 for a token that nobody waits for, InputError E643 for a large output.
+        """
         if len(encode(output)) > failures.PAYLOAD_BYTES:
             raise InputError(
                 f"the output of the task is larger than {failures.PAYLOAD_BYTES:,} bytes",
@@ -146,13 +150,16 @@ class Callbacks:
                 help="store it somewhere and answer with where it is",
             )
         row = await self._row(token, tenant_id)
-        await self._answer(row, TaskAnswered(row["visit"], row["attempt"], output))
+        await self._answer(row, TaskAnswered(row["visit"], row["attempt"], output, labels=labels))
 
-    async def fail(self, token: str, error: str, cause: str, tenant_id: str) -> None:
-        """The task failed, with an error name that Retry and Catch match. Raises NotFoundError E642."""
+    async def fail(
+        self, token: str, error: str, cause: str, tenant_id: str, labels: Labels = Labels()
+    ) -> None:
+        """The task failed, with an error name that Retry and Catch match; `labels` are those of the cause. Raises NotFoundError E642."""
         row = await self._row(token, tenant_id)
         await self._answer(
-            row, TaskAnswered(row["visit"], row["attempt"], None, error or failures.TASK_FAILED, cause)
+            row,
+            TaskAnswered(row["visit"], row["attempt"], None, error or failures.TASK_FAILED, cause, labels),
         )
 
     async def heartbeat(self, token: str, tenant_id: str) -> None:

@@ -1,6 +1,6 @@
-"""Forking a workflow's run: a new run that takes over what another had done, and goes on from one of its states.
+"""Forking a run: a new run that takes over what another had done, and goes on from one of its states or steps.
 
-What is taken over is the history of states that had ended, with the outcomes of their calls: those are not done again.
+Of a workflow, what is taken over is the history of states that had ended, with the outcomes of their calls: those are not done again.
 Whatever was under way in other branches at that moment is entered anew, except a call whose outcome is known.
 """
 
@@ -14,14 +14,14 @@ from msgspec.structs import replace
 from remit.core import event as ev
 from remit.core.budget import tighten
 from remit.core.codec import encode, genesis, link
-from remit.core.errors import ConflictError, DeniedError, InputError, NotFoundError
+from remit.core.errors import ConflictError, DeniedError, InputError, NotFoundError, StoreError
 from remit.core.event import Event
 from remit.core.payload import pack
 from remit.core.run import Run, fold
 from remit.core.states import progress
 from remit.core.states.progress import Visit
 from remit.core.task import Actor
-from remit.engine import creation, envelopes, loading
+from remit.engine import creation, envelopes, loading, loop_forks
 from remit.engine.gates import PREFIX
 from remit.engine.kit import Kit
 from remit.engine.resolving import switched_on
@@ -30,6 +30,11 @@ from remit.ports.store import Entry, Put
 
 _OF_STATES = frozenset(progress.EVENTS)
 UNSET = object()
+
+Contents = dict[str, bytes]
+Clean = Callable[[Any], Any]
+Keep = Callable[[Clean, Contents], list[ev.Data]]
+"""The events of a new run, its first included: given what takes secrets out of values, and where large values are put."""
 
 
 class Forks:
@@ -47,6 +52,34 @@ class Forks:
         DeniedError (E647: what a person decided at a gate is not taken over), ConflictError E650 (an effect without an outcome).
         """
         events, run = await self._read(run_id, tenant_id)
+        return await self._from_visit(events, run, actor, visit, input, fork_id)
+
+    async def fork_step(
+        self, run_id: str, tenant_id: str, actor: Actor, step: str, *, input: Any = UNSET, fork_id: str = ""
+    ) -> str:
+        """A new run that does a step of an agent's loop again (`m2`, `m2.0`), with another input if one is given; of a
+        workflow it enters the state again that the step belongs to.
+
+        Raises what `fork` and `loop_forks.taken_over` raise.
+        """
+        events, run = await self._read(run_id, tenant_id)
+        if run.workflow is not None:
+            return await self._from_visit(events, run, actor, step.partition(".")[0], input, fork_id)
+        _no_doubt(run)
+
+        def keep(clean: Clean, contents: Contents) -> list[ev.Data]:
+            known = {**run.contents}
+            given = None if input is UNSET else clean(input)
+            kept = loop_forks.taken_over(run, events, step, given, known, edited=input is not UNSET)
+            contents.update({ref: data for ref, data in known.items() if ref not in run.contents})
+            return kept
+
+        return await self._make(run, actor, step, fork_id, keep)
+
+    async def _from_visit(
+        self, events: list[Event], run: Run, actor: Actor, visit: str, input: Any, fork_id: str
+    ) -> str:
+        run_id = run.run_id
         if visit not in _progress(run).visits:
             raise NotFoundError(
                 f"run `{run_id}` has no state `{visit}`", code="E645", help="`remit runs show` lists them"
@@ -54,10 +87,11 @@ class Forks:
         cut = next(e.seq for e in events if isinstance(e.data, ev.StateEntered) and e.data.visit == visit)
         _no_doubt(run)
         _no_gate(fold(run_id, events[: cut + 1], run.contents))
-        return await self._make(run, events[: cut + 1], actor, visit, input, fork_id)
+        return await self._make(run, actor, visit, fork_id, _of_states(run, events[: cut + 1], visit, input))
 
     async def retry(self, run_id: str, tenant_id: str, actor: Actor, *, fork_id: str = "") -> str:
-        """A new run that takes over all that a failed one had done, and does again what failed. Raises ConflictError E646."""
+        """A new run that takes over all that a failed one had done, and does again what failed. Raises ConflictError E646,
+        InputError E1014 for one whose own code says what comes next."""
         events, run = await self._read(run_id, tenant_id)
         if run.finished is None or run.finished.status == "success":
             raise ConflictError(
@@ -65,17 +99,22 @@ class Forks:
                 code="E646",
                 help="fork it from the state where it should differ",
             )
+        if run.workflow is None:
+            _no_doubt(run)
+            again = loop_forks.to_do_again(run)
+            kept = loop_forks.taken_over(run, events, again, None, run.contents, edited=False)
+            return await self._make(run, actor, again, fork_id, lambda clean, contents: kept)
         failed = [
             e.data.visit for e in events if isinstance(e.data, ev.StateFailed) and _decided(run, e.data.visit)
         ]
         # Without the failures everything around them stands as it came to be: what had succeeded, before and after.
         left = [e for e in events if not (isinstance(e.data, ev.StateFailed) and e.data.visit in failed)]
         numbered = [replace(event, seq=seq) for seq, event in enumerate(left)]
-        return await self._make(run, numbered, actor, failed[0] if failed else "", UNSET, fork_id)
+        visit = failed[0] if failed else ""
+        return await self._make(run, actor, visit, fork_id, _of_states(run, numbered, visit, UNSET))
 
     async def _read(self, run_id: str, tenant_id: str) -> tuple[list[Event], Run]:
         run, _ = await loading.load(self._kit.store, run_id, tenant_id)
-        _progress(run)
         if run.start.execution:
             raise ConflictError(
                 f"run `{run_id}` is moved by Step Functions, and cannot be forked here",
@@ -87,9 +126,8 @@ class Forks:
             entries += batch
         return await loading.events(self._kit.store, run_id, entries, run.contents), run
 
-    async def _make(
-        self, run: Run, events: list[Event], actor: Actor, visit: str, given: Any, fork_id: str
-    ) -> str:
+    async def _make(self, run: Run, actor: Actor, place: str, fork_id: str, keep: Keep) -> str:
+        """The new run, of the events that `keep` gives."""
         kit, start = self._kit, run.start
         task_id = f"{run.task.task_id}~{fork_id or kit.clock.new_id('fork')}"
         task = replace(run.task, task_id=task_id, actor_context=actor)
@@ -101,22 +139,17 @@ class Forks:
             head = await kit.registry.head(task.tenant_id, used.kind, used.name)
             if head is not None:
                 switched_on(head)
+        contents: dict[str, bytes] = {}
+        first, *rest = keep(kit.redactor(policy.key).value, contents)
+        if not isinstance(first, ev.RunCreated):
+            raise StoreError(f"run `{run.run_id}` has no first event", code="E804")
         budget = tighten(policy.profile.budget, start.budget)
         envelope, writes = await envelopes.take(kit, task.tenant_id, budget)
-        contents: dict[str, bytes] = {}
         created = replace(
-            start, task=task, budget=budget, envelope=envelope, parent_run="", parent_step="", root_run=new_id,
-            depth=0, handoff=None, forked_from=f"{run.run_id}#{visit}",
+            first, task=replace(task, input=first.task.input), budget=budget, envelope=envelope, parent_run="",
+            parent_step="", root_run=new_id, depth=0, handoff=None, forked_from=f"{run.run_id}#{place}",
         )  # fmt: skip
-        kept = [created, *_kept(fold(run.run_id, events, run.contents), events)]
-        if given is not UNSET:
-            clean = kit.redactor(policy.key).value(given)
-            kept = [
-                replace(d, input=pack(clean, contents))
-                if isinstance(d, ev.StateEntered) and d.visit == visit
-                else d
-                for d in kept
-            ]
+        kept = [created, *rest]
         now = kit.clock.now()
         fold(new_id, [Event(i, now, 0, data) for i, data in enumerate(kept)], {**run.contents, **contents})
         await kit.store.create(
@@ -126,10 +159,27 @@ class Forks:
             agent=start.agent.name,
             entries=list(_entries(new_id, kept, now)),
             contents=contents,
-            writes=[Put("agent_run", creation.first_record(new_id, created, now)), *writes],
+            writes=[Put("agent_run", creation.first_record(new_id, created, now, now)), *writes],
             now=now,
         )
         return new_id
+
+
+def _of_states(run: Run, events: list[Event], visit: str, given: Any) -> Keep:
+    """What a fork takes over of a workflow, entering the state of `visit` with another input if one is given."""
+
+    def keep(clean: Clean, contents: Contents) -> list[ev.Data]:
+        kept: list[ev.Data] = [run.start, *_kept(fold(run.run_id, events, run.contents), events)]
+        if given is UNSET:
+            return kept
+        return [
+            replace(d, input=pack(clean(given), contents))
+            if isinstance(d, ev.StateEntered) and d.visit == visit
+            else d
+            for d in kept
+        ]
+
+    return keep
 
 
 def _progress(run: Run) -> progress.Progress:
@@ -144,7 +194,8 @@ def _progress(run: Run) -> progress.Progress:
 
 def _no_doubt(run: Run) -> None:
     """Raise ConflictError while an effect may have happened or not: the fork might do it beside the run."""
-    begun = next((s for s in run.steps.values() if s.state in ("intended", "in_doubt")), None)
+    calls = (s for s in run.steps.values() if s.kind != "model")
+    begun = next((s for s in calls if s.state in ("intended", "in_doubt")), None)
     if begun is not None:
         raise ConflictError(
             f"run `{run.run_id}` has called `{begun.name}` (`{begun.step}`), and the outcome is not known",

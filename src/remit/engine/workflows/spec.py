@@ -50,7 +50,7 @@ def workflow_spec(
         resource = parse(state.get("Resource", "")) if state["Type"] == "Task" else None
         if resource is None:
             continue
-        if resource.kind == "event" and resource.mode == "call":
+        if resource.kind == "event" and resource.mode != "event":
             publishes[resource.name] = None
         agent = _agent(resource, state, catalogue)
         if agent:

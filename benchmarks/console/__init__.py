@@ -1,0 +1,1 @@
+"""The console with more in it than a person would make by hand, beside what others show of the same."""

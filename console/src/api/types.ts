@@ -1,0 +1,4 @@
+import type { components } from "./schema";
+
+/** Types of the API, as the OpenAPI document names them: `Schemas["RunPage"]`. */
+export type Schemas = components["schemas"];

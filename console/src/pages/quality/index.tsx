@@ -1,0 +1,18 @@
+import { useParams } from "wouter";
+import { Empty } from "../../ui";
+import { OverviewPage } from "./overview";
+import { RulePage } from "./rule";
+import { TablePage } from "./table";
+
+/** How well tables keep what was promised: all of them, one table, or one rule. */
+export default function Page() {
+  const { kind, id } = useParams<{ kind?: string; id?: string }>();
+  if (!kind || !id) return <OverviewPage />;
+  if (kind === "tables") return <TablePage key={id} id={id} />;
+  if (kind === "rules") return <RulePage key={id} id={id} />;
+  return (
+    <Empty title="There is no such page">
+      <a href="#/quality">Go to data quality</a>
+    </Empty>
+  );
+}

@@ -1,0 +1,109 @@
+import { Alert, Anchor, Breadcrumbs, Button, Center, Group, Loader, Stack, Tabs as MantineTabs, Text, Title } from "@mantine/core";
+import { type ReactNode, useEffect } from "react";
+import { asProblem } from "../api";
+import { useUrlState } from "./url";
+
+/** The head of a page. `tab` is what the browser's tab says before "Remit"; the title when it is left out. */
+export function PageHead({ title, tab, crumbs = [], actions }: { title: ReactNode; tab?: string; crumbs?: readonly { label: string; href: string }[]; actions?: ReactNode }) {
+  const name = tab ?? (typeof title === "string" ? title : "");
+  useEffect(() => {
+    document.title = name ? `${name} | Remit` : "Remit";
+  }, [name]);
+  return (
+    <Stack gap={4} mb="md">
+      {crumbs.length > 0 && (
+        <Breadcrumbs separatorMargin={6}>
+          {crumbs.map((crumb) => (
+            <Anchor key={crumb.href} href={`#${crumb.href}`} size="sm">
+              {crumb.label}
+            </Anchor>
+          ))}
+        </Breadcrumbs>
+      )}
+      <Group justify="space-between" gap="sm">
+        <Title order={1} size={20} lineClamp={2} style={{ overflowWrap: "anywhere", minWidth: 0, flex: "1 1 320px" }}>
+          {title}
+        </Title>
+        {actions && <Group gap="xs">{actions}</Group>}
+      </Group>
+    </Stack>
+  );
+}
+
+/** Nothing is there: why, and what to do next. */
+export function Empty({ title, children, action }: { title: string; children?: ReactNode; action?: ReactNode }) {
+  return (
+    <Center mih={180} p="lg">
+      <Stack align="center" gap="xs" maw={560}>
+        <Text fw={600}>{title}</Text>
+        {children && (
+          <Text c="dimmed" ta="center" component="div">
+            {children}
+          </Text>
+        )}
+        {action}
+      </Stack>
+    </Center>
+  );
+}
+
+/** A refusal in place: its code, what it says, and what to do. */
+export function ProblemNote({ problem, retry }: { problem: unknown; retry?: () => void }) {
+  if (!problem) return null;
+  const said = asProblem(problem);
+  return (
+    <Alert color="red" variant="light" title={[said.code, said.title].filter(Boolean).join(" · ")} role="alert" my="xs">
+      <Stack gap="xs" align="flex-start">
+        {said.detail && <Text size="sm">{said.detail}</Text>}
+        {said.help && (
+          <Text size="sm" c="dimmed">
+            {said.help}
+          </Text>
+        )}
+        {retry && (
+          <Button size="xs" variant="default" onClick={retry}>
+            Try again
+          </Button>
+        )}
+      </Stack>
+    </Alert>
+  );
+}
+
+/** Something is being fetched. */
+export function Loading({ label = "Loading" }: { label?: string }) {
+  return (
+    <Center mih={160}>
+      <Loader size="sm" aria-label={label} />
+    </Center>
+  );
+}
+
+export interface TabOf {
+  value: string;
+  label: string;
+  count?: number;
+  panel: ReactNode;
+}
+
+/** Tabs whose choice is in the URL under `name`. Panels are made only when they are looked at. */
+export function UrlTabs({ name = "tab", tabs }: { name?: string; tabs: readonly TabOf[] }) {
+  const [state, set] = useUrlState({ [name]: tabs[0]?.value ?? "" });
+  const chosen = tabs.some((tab) => tab.value === state[name]) ? state[name]! : (tabs[0]?.value ?? "");
+  return (
+    <MantineTabs value={chosen} onChange={(value) => set({ [name]: value ?? "" })} keepMounted={false}>
+      <MantineTabs.List mb="sm">
+        {tabs.map((tab) => (
+          <MantineTabs.Tab key={tab.value} value={tab.value} rightSection={tab.count ? <Text size="xs" c="dimmed">{tab.count}</Text> : undefined}>
+            {tab.label}
+          </MantineTabs.Tab>
+        ))}
+      </MantineTabs.List>
+      {tabs.map((tab) => (
+        <MantineTabs.Panel key={tab.value} value={tab.value}>
+          {tab.panel}
+        </MantineTabs.Panel>
+      ))}
+    </MantineTabs>
+  );
+}

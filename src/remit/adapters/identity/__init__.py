@@ -1,0 +1,1 @@
+"""Who people are, as somebody else vouches for it."""

@@ -1,0 +1,216 @@
+"""Does everything here work, and if not, what to do: for `remit doctor` and for the server's page of settings.
+
+Nothing leaves this machine, and no model is called.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+from remit.bootstrap import App, open_app
+from remit.core.errors import ConfigError, RemitError
+from remit.core.finding import Finding
+from remit.core.naming import LOCAL
+from remit.core.redaction import Redactor
+from remit.settings import Settings
+
+KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
+EXTRAS = {
+    "bedrock": "boto3",
+    "anthropic": "anthropic",
+    "postgres": "psycopg",
+    "redis": "redis",
+    "kafka": "aiokafka",
+    "otel": "opentelemetry.sdk",
+}
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """What is found before anything runs: the program is opened, looked at and closed again."""
+    found = [python(), _home(settings), _port(settings), *_extras(settings)]
+    try:
+        app = open_app(settings)
+    except RemitError as error:
+        return [*found, broken("agents, tools, policy", error)]
+    found += [_agents(app), _policy(app), *_routes(settings), *_connections(settings)]
+    try:
+        async with app:
+            found.append(await _store(app))
+    except Exception as error:
+        found.append(broken("store", error))
+    found.append(await _sandbox(settings))
+    return found
+
+
+async def examine_running(app: App) -> list[Finding]:
+    """What is found of a program that runs. Whatever is secret is left out of it."""
+    settings = app.settings
+    found = [python(), _home(settings), *_extras(settings), _agents(app), _policy(app)]
+    found += [*_routes(settings), *_connections(settings)]
+    try:
+        found.append(await _store(app))
+    except Exception as error:
+        found.append(broken("store", error))
+    found.append(await _sandbox(settings))
+    clean = Redactor(app.known_secrets(), ()).text
+    return [Finding(f.check, f.verdict, clean(f.result), clean(f.fix)) for f in found]
+
+
+def python() -> Finding:
+    """Which Python this is."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    return Finding("python", "ok" if good else "bad", version, "" if good else "install Python 3.11 or newer")
+
+
+def _home(settings: Settings) -> Finding:
+    """Whether data can be written; nothing is left behind."""
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.home):
+            pass
+    except OSError as error:
+        return Finding(
+            "data folder",
+            "bad",
+            f"{settings.home}: {error.strerror}",
+            "REMIT_HOME=DIR with a folder you may write",
+        )
+    return Finding("data folder", "ok", f"{settings.home} can be written")
+
+
+def _port(settings: Settings) -> Finding:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        taken = probe.connect_ex((settings.host, settings.port)) == 0
+    where = f"{settings.host}:{settings.port}"
+    if taken:
+        return Finding("port", "note", f"{where} is in use; perhaps by `remit up`", "remit up --port 8701")
+    return Finding("port", "ok", f"{where} is free for `remit up`")
+
+
+def _extras(settings: Settings) -> Iterator[Finding]:
+    wanted = {r.provider for r in settings.models.values()} | {settings.model.partition(":")[0]}
+    if settings.store.startswith("postgres"):
+        wanted.add("postgres")
+    if settings.store.startswith(("redis:", "rediss:")):
+        wanted.add("redis")
+    if settings.bus.startswith("kafka:"):
+        wanted.add("kafka")
+    if settings.otel:
+        wanted.add("otel")
+    for extra in sorted(wanted & EXTRAS.keys()):
+        try:
+            there = find_spec(EXTRAS[extra]) is not None
+        except ModuleNotFoundError:
+            there = False
+        fix = "" if there else f"pip install 'remit[{extra}]'"
+        yield Finding(
+            f"extra {extra}",
+            "ok" if there else "bad",
+            "installed" if there else f"`{EXTRAS[extra]}` is missing",
+            fix,
+        )
+
+
+def _agents(app: App) -> Finding:
+    names = ", ".join(sorted(app.catalogue.agents))
+    if not names:
+        return Finding("agents", "note", "none found", "remit init my-agents && cd my-agents")
+    return Finding("agents", "ok", f"{names}; {_plural(len(app.catalogue.tools), 'tool')}")
+
+
+def _policy(app: App) -> Finding:
+    return Finding("policy", "ok", f"profiles {', '.join(sorted(app.policy.profiles()))} are valid")
+
+
+def _routes(settings: Settings) -> Iterator[Finding]:
+    """Model routes and whether their credentials are set; no model is called."""
+    routes = {name: (r.provider, r.model) for name, r in settings.models.items()}
+    if settings.model:
+        provider, _, model = settings.model.partition(":")
+        routes["default"] = (provider, model)
+    if "default" not in routes:
+        yield Finding(
+            "model default",
+            "note",
+            "offline rules, no language model",
+            "REMIT_MODEL=anthropic:MODEL-ID, or [models.default] in remit.toml",
+        )
+    for name, (provider, model) in sorted(routes.items()):
+        key = KEYS.get(provider, "")
+        there = {
+            "ANTHROPIC_API_KEY": settings.anthropic_api_key,
+            "OPENAI_API_KEY": settings.openai_api_key,
+        }.get(key, "set")
+        if there:
+            yield Finding(f"model {name}", "ok", f"{provider} {model}".strip())
+        else:
+            yield Finding(f"model {name}", "bad", f"{provider} {model} has no key", f"export {key}=...")
+
+
+def _connections(settings: Settings) -> Iterator[Finding]:
+    """How platforms are connected; nothing is asked of them."""
+    from remit.bootstrap.connections import (
+        place_of,
+    )  # brings cryptography, which a function of the API does without
+
+    for name in sorted(settings.connections):
+        tenant, mark, platform = name.rpartition("__")
+        try:
+            where = place_of(settings.connections, tenant if mark else LOCAL, platform)
+        except ConfigError as error:
+            yield broken(f"connection {name}", error)
+            continue
+        if where.auth == "token":
+            fix = f"use `auth` of `connections.{name}` with a credential that ends: docs/howto/platforms.md"
+            yield Finding(f"connection {name}", "note", f"{where.url} with a token that does not end", fix)
+        else:
+            yield Finding(f"connection {name}", "ok", f"{where.url} by {where.auth}")
+
+
+async def _store(app: App) -> Finding:
+    await app.store.ping()
+    sizes = await app.store.sizes()
+    waiting = await app.approvals.list(LOCAL, limit=1)
+    megabytes = sizes.get("file", sum(sizes.values())) / 1_000_000
+    asked = "; approvals wait: remit approvals list" if waiting.items else ""
+    return Finding(
+        "store", "ok", f"{_without_password(app.settings.store)} accepts writes, {megabytes:.1f} MB{asked}"
+    )
+
+
+async def _sandbox(settings: Settings) -> Finding:
+    """Which sandbox holds here: hostile code is run in it."""
+    from remit.bootstrap.sandboxes import local_sandbox
+
+    provider = settings.sandbox.provider
+    if provider not in ("auto", "bubblewrap", "monty"):
+        return Finding("sandbox", "note" if provider == "none" else "ok", provider)
+    try:
+        chosen = local_sandbox(settings.sandbox)
+        await chosen.choose()
+    except ConfigError as error:
+        return Finding("sandbox", "note", error.message, error.help)
+    count = chosen.report.probes if chosen.report else 0
+    return Finding("sandbox", "ok", f"{chosen.name} held {_plural(count, 'hostile probe')}")
+
+
+def broken(check: str, error: Exception) -> Finding:
+    """What an error says, as a finding."""
+    if isinstance(error, RemitError):
+        return Finding(check, "bad", error.message, error.help)
+    return Finding(check, "bad", f"{type(error).__name__}: {error}", f"check the settings of the {check}")
+
+
+def _without_password(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://…@{rest.rpartition('@')[2]}" if "@" in rest else url
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
