@@ -4,10 +4,9 @@ import { Route, Router, Switch } from "wouter";
 import { asProblem, MeContext, type Me, type Problem } from "./api";
 import { signedOut } from "./api/client";
 import { loadSession } from "./api/signin";
-import { Boundary } from "./boundary";
 import { useHashPath } from "./location";
 import { Shell } from "./shell";
-import { ConfirmProvider, Empty, ProblemNote } from "./ui";
+import { Boundary, ConfirmProvider, NoPage, ProblemNote } from "./ui";
 
 type Page = LazyExoticComponent<ComponentType>;
 
@@ -87,9 +86,7 @@ export function App() {
                     <SignedIn />
                   </Route>
                   <Route>
-                    <Empty title="There is no such page">
-                      <a href="#/">Go to the start</a>
-                    </Empty>
+                    <NoPage href="#/" to="the start" />
                   </Route>
                 </Switch>
               </Suspense>
@@ -117,7 +114,7 @@ function SignedIn() {
 function Waiting() {
   return (
     <Center mih="40vh">
-      <Loader size="sm" aria-label="Loading" />
+      <Loader size="sm" role="status" aria-label="Loading" />
     </Center>
   );
 }

@@ -5,9 +5,10 @@ import { useLocation } from "wouter";
 import { useConnected, useGet, useLive, useMe } from "./api";
 import { signOut } from "./api/signin";
 import { PLACES } from "./places";
-import { KeysHelp, useKeys } from "./ui";
+import { Boundary, useKeys } from "./ui";
 
 const Palette = lazy(() => import("./palette"));
+const KeysHelp = lazy(() => import("./ui/keys-help"));
 
 /** The frame of every page: menu, who is signed in, theme, palette and keys. */
 export function Shell({ children }: { children: ReactNode }) {
@@ -79,7 +80,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <ScrollArea>
           <div>
             {PLACES.map((place) => (
-              <NavLink key={place.to} href={`#${place.to}`} label={place.label} active={place.to === "/" ? path === "/" : path === place.to || path.startsWith(`${place.to}/`)} rightSection={place.to === "/approvals" ? <Waiting /> : undefined} style={{ borderRadius: 6 }} py={6} />
+              <NavLink key={place.to} href={`#${place.to}`} label={place.label} active={place.to === "/" ? path === "/" : path === place.to || path.startsWith(`${place.to}/`)} rightSection={place.to === "/approvals" ? <Waiting /> : undefined} className="remit-place" py={6} />
             ))}
           </div>
         </ScrollArea>
@@ -87,12 +88,12 @@ export function Shell({ children }: { children: ReactNode }) {
       <AppShell.Main>
         <div id="page">{children}</div>
       </AppShell.Main>
-      {wanted > 0 && (
+      <Boundary>
         <Suspense fallback={null}>
-          <Palette wanted={wanted} />
+          {wanted > 0 && <Palette wanted={wanted} />}
+          <KeysHelp opened={isHelp} onClose={help.close} />
         </Suspense>
-      )}
-      <KeysHelp opened={isHelp} onClose={help.close} />
+      </Boundary>
     </AppShell>
   );
 }

@@ -1,4 +1,4 @@
-import { createTheme, Modal, Notification, Tooltip } from "@mantine/core";
+import { createTheme, type ModalProps, type NotificationProps, Tooltip } from "@mantine/core";
 
 /** Mantine's defaults, in teal, a little denser, and dark enough for text on coloured ground (WCAG AA). */
 export const theme = createTheme({
@@ -10,7 +10,8 @@ export const theme = createTheme({
   fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace',
   components: {
     Tooltip: Tooltip.extend({ defaultProps: { withArrow: true, multiline: true, maw: 420, openDelay: 200, events: { hover: true, focus: true, touch: false } } }),
-    Modal: Modal.extend({ defaultProps: { closeButtonProps: { "aria-label": "Close" } } }),
-    Notification: Notification.extend({ defaultProps: { closeButtonProps: { "aria-label": "Close" } } }),
+    // by name alone: naming the components would bring them into the start
+    Modal: { defaultProps: { closeButtonProps: { "aria-label": "Close" } } satisfies Partial<ModalProps> },
+    Notification: { defaultProps: { closeButtonProps: { "aria-label": "Close" } } satisfies Partial<NotificationProps> },
   },
 });

@@ -160,7 +160,7 @@ class Deployment:
         if not old:
             return Planned(prepared, plan_of({}, prepared.assembly.template), cost)
         running = self.stack.outputs().get(RELEASE, "")
-        changes = self._change_set(prepared)
+        changes = self._change_set(prepared.assembly, prepared.config)
         told = changes.changes() if changes else []
         plan = plan_of(old, prepared.assembly.template, told)
         return Planned(prepared, plan, cost, running, changes)
@@ -170,10 +170,10 @@ class Deployment:
         if planned.change_set is not None:
             planned.change_set.discard()
 
-    def _change_set(self, prepared: Prepared) -> ChangeSet | None:
+    def _change_set(self, assembly: Assembly, config: DeployConfig) -> ChangeSet | None:
         self.bucket.make()
-        url = self.bucket.put_template(prepared.assembly.body)
-        return self.stack.prepare(url, self._tags(prepared.config))
+        url = self.bucket.put_template(assembly.body)
+        return self.stack.prepare(url, self._tags(config))
 
     def _tags(self, config: DeployConfig) -> Mapping[str, str]:
         own = {"remit:deployment": self.name, "remit:environment": config.environment}
@@ -187,11 +187,30 @@ class Deployment:
         self.bucket.make()
         self.bucket.upload(prepared.assembly)
         releases.save(self.bucket, prepared.release)
-        changes = planned.change_set or (self._change_set(prepared) if planned.plan.fresh else None)
-        if changes is None:
+        changes = planned.change_set
+        if changes is None and not planned.plan.fresh:
             return self.stack.outputs()
-        grown = self._grown(planned)
+        old, new = {} if planned.plan.fresh else self.stack.template(), prepared.assembly.template
+        grown = indexing.collections_of(new, indexing.grown(old, new), self.name)
+        steps = indexing.steps(old, new)
+        if changes is not None and len(steps) > 1:
+            changes.discard()  # it is of no use any more after the first step
+            changes = None
         indexing.fill(self.account, self.name, grown)  # first, so that an index is whole as soon as it serves
+        tables = indexing.names(old, new)
+        for template in steps:
+            self._wait(tables)
+            assembly = replace(prepared.assembly, template=dict(template))
+            made = changes or self._change_set(assembly, prepared.config)
+            if made is not None:
+                self._execute(made, assembly, seen)
+        indexing.fill(self.account, self.name, grown)  # again: the old code wrote until now
+        if prepared.config.environment == "prod":
+            self.stack.protect(on=True)
+        self._tick()
+        return self.stack.outputs()
+
+    def _execute(self, changes: ChangeSet, assembly: Assembly, seen: Callable[[StackEvent], None]) -> None:
         events: list[StackEvent] = []
 
         def both(event: StackEvent) -> None:
@@ -200,19 +219,16 @@ class Deployment:
 
         status = changes.execute(both)
         if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-            self._failed(status, events, prepared.assembly.template)
-        indexing.fill(self.account, self.name, grown)  # again: the old code wrote until now
-        if prepared.config.environment == "prod":
-            self.stack.protect(on=True)
-        self._tick()
-        return self.stack.outputs()
+            self._failed(status, events, assembly.template)
 
-    def _grown(self, planned: Planned) -> set[str]:
-        """The collections whose tables are there and get another index."""
-        if planned.plan.fresh:
-            return set()
-        new = planned.prepared.assembly.template
-        return indexing.collections_of(new, indexing.grown(self.stack.template(), new), self.name)
+    def _wait(self, tables: set[str]) -> None:
+        """Wait for the indexes of the update before: CloudFormation does not, and a table takes no other meanwhile."""
+        if not tables:
+            return
+        for _ in self.stack.waiting("DynamoDB fills indexes"):
+            tables = set(indexing.unready(self.account, tables))
+            if not tables:
+                return
 
     def _tick(self) -> None:
         """Let the new code take up what is its own (schedules, subscriptions) now, not when the clock next ticks."""

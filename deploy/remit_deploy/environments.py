@@ -84,7 +84,7 @@ def read(root: Path, app: str = "", template: str = "") -> Source:
         given = tomllib.loads(path.read_text()).get("deploy", {}) if path.exists() else {}
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(
-            f"`{path}` cannot be read: {error}", code="E201", help="see docs/reference/settings.md"
+            f"`{path}` cannot be read: {error}", code="E201", help="see contracts/settings.md"
         ) from error
     return Source(root, {**given, **({"template": template} if template else {})}, app)
 

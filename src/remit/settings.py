@@ -396,7 +396,7 @@ def read_file(path: Path) -> FileSettings:
         return convert(tomllib.loads(path.read_text()), FileSettings)
     except Exception as error:
         raise ConfigError(
-            f"`{path}` cannot be read: {error}", code="E201", help="see docs/reference/settings.md"
+            f"`{path}` cannot be read: {error}", code="E201", help="see contracts/settings.md"
         ) from error
 
 

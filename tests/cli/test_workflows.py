@@ -333,11 +333,11 @@ def test_a_run_is_forked_from_a_state_with_another_input(flows: Path, remit: Rem
         assert (answer.code, code in answer.err) == (2, True), answer.err
 
 
-def test_an_agents_run_is_not_forked(flows: Path, remit: Remit) -> None:
-    """There are no states to go on from."""
+def test_the_run_of_an_agent_in_code_is_not_forked(flows: Path, remit: Remit) -> None:
+    """Its own code says what comes next, and there are no states to draw."""
     run_id = remit("run", "greeter", "--json").document["run_id"]
     answer = remit("runs", "fork", run_id, "--from", "s0")
-    assert (answer.code, "E649" in answer.err) == (2, True), answer.err
+    assert (answer.code, "E1014" in answer.err) == (2, True), answer.err
     drawn = remit("workflow", "show", "--run", run_id, "--follow")
     assert (drawn.code, "E649" in drawn.err) == (2, True), drawn.err
 

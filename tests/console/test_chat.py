@@ -123,7 +123,10 @@ async def test_an_approval_is_shown_where_it_came_up(chat: Console, speaker: Spe
     """Nobody decides their own request, and the card says so; once somebody else has, the turn goes on by itself."""
     speaker.replies = [calls("wipe", table="orders"), said("It is done.")]
     page = await chat.go("/chat")
-    await ask(chat, "Empty the orders", "guide")
+    first = page.get_by_role("button", name=re.compile("^(guide|echo)$"))
+    await expect(first).to_have_text(["guide", "echo"])
+    await expect(first.first).to_have_attribute("aria-pressed", "true")
+    await ask(chat, "Empty the orders")
     card = page.get_by_role("group", name="Approval of wipe")
     await expect(card.get_by_text("A person must decide")).to_be_visible()
     await expect(card.get_by_role("button", name="Approve")).to_have_attribute("aria-disabled", "true")
@@ -171,11 +174,14 @@ async def test_a_turn_goes_on_after_a_cut_and_a_reload(chat: Console, speaker: S
 
 async def test_conversations_are_kept_found_named_and_forgotten(chat: Console, speaker: Speaker) -> None:
     """By what was said in them; somebody else's is not there."""
-    page = await chat.go("/chat")
-    await ask(chat, "What about the kettle?", "echo")
+    page = await chat.go("/chat?agent=echo")
+    await expect(page.get_by_role("button", name="echo", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    await ask(chat, "What about the kettle?")
     await expect(turns(chat).last.get_by_role("group", name="answer")).to_be_visible()
     await page.get_by_role("button", name="New conversation").click()
-    await ask(chat, "And toasters?")
+    await ask(chat, "And toasters?", "echo")
     await expect(turns(chat).last.get_by_role("group", name="answer")).to_be_visible()
     side = page.get_by_role("region", name="Conversations found")
     await expect(side.get_by_role("link")).to_have_count(2)

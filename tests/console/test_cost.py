@@ -15,6 +15,7 @@ from tests.console.kit import Console, console_of, settings
 
 from remit import Agent, Pack, agent, open_app
 from remit.adapters.model.scripted import ScriptedModel
+from remit.bootstrap import App
 from remit.core.budget import Usage
 from remit.core.pricing import Price
 from remit.core.task import Task
@@ -45,16 +46,20 @@ async def broken(input: Any, memory: Any, context: RunContext) -> Any:
     raise ValueError("no")
 
 
+def asking(home: Path, price: Price | None) -> App:
+    """An app of two agents whose model costs so much."""
+    return open_app(
+        Settings(**settings(home), packs=()),
+        packs=[Pack("tests", agents=[writer, broken])],
+        models={"scripted": Costly(["done"], cycle=True)},
+        routes={"default": Route("scripted", "scripted", price=price)},
+    )
+
+
 @pytest_asyncio.fixture(loop_scope="module")
 async def console(browser: Browser, tmp_path: Path) -> AsyncIterator[Console]:
     """A console over two agents whose model costs money."""
-    app = open_app(
-        Settings(**settings(tmp_path), packs=()),
-        packs=[Pack("tests", agents=[writer, broken])],
-        models={"scripted": Costly(["done"], cycle=True)},
-        routes={"default": Route("scripted", "scripted", price=Price(Decimal(3), Decimal(15)))},
-    )
-    async with console_of(app, browser) as made:
+    async with console_of(asking(tmp_path, Price(Decimal(3), Decimal(15))), browser) as made:
         yield made
 
 
@@ -109,3 +114,17 @@ async def test_costs_are_shown_by_agent_model_and_day(console: Console) -> None:
     await page.get_by_role("tab", name="Agents").click()
     await rows.nth(1).click()
     await page.wait_for_url("**/#/runs?agent=writer")
+
+
+async def test_where_nothing_has_a_price_tokens_are_drawn(browser: Browser, tmp_path: Path) -> None:
+    """An axis of dollars would say nothing."""
+    async with console_of(asking(tmp_path, None), browser) as console:
+        run_id = await console.app.runs.submit(Task("t", "writer", "Write"))
+        async for _ in console.app.runs.follow(run_id, "local"):
+            """Until it has ended."""
+        page = await console.go("/cost")
+        await expect(page.get_by_role("img", name="Tokens by day: 4,200 from")).to_be_visible()
+        await expect(page.locator(".recharts-bar-rectangle").last).to_be_visible()
+        await expect(page.get_by_text("no run has cost anything")).to_be_visible()
+        await console.shot("cost-tokens")
+        await console.axe()

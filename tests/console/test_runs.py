@@ -104,6 +104,7 @@ async def test_the_first_use_says_what_to_do_and_starts_a_run(console: Console) 
     recent = page.get_by_role("table", name="recent runs")
     await expect(recent.get_by_text("<img src=x")).to_be_visible()
     await expect(page).to_have_title("Home | Remit")
+    await expect(form).to_be_hidden()
     await console.shot("home", full=True)
     await console.axe()
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 from tests.console.kit import Console
 
 pytestmark = [pytest.mark.service, pytest.mark.asyncio(loop_scope="module")]
 
 
 async def test_health_says_what_the_doctor_says(console: Console) -> None:
-    """Each check, its verdict in words, and what mends it."""
+    """Each check, its verdict in words, and what mends it; before that, what is being checked."""
+    asked = asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        await asked.wait()
+        await route.continue_()
+
+    await console.page.route("**/api/v1/doctor", slowly)
     page = await console.go("/settings")
+    await expect(page.get_by_role("status")).to_contain_text("sandbox")
+    await console.axe()
+    await console.shot("settings-health-checking")
+    asked.set()
     table = page.get_by_role("table", name="checks")
     await expect(table.get_by_role("row", name=re.compile("store.*works.*accepts writes"))).to_be_visible(
         timeout=60_000
@@ -94,3 +106,13 @@ async def test_many_keys_and_long_names(console: Console) -> None:
     await expect(page.get_by_text("61 keys")).to_be_visible()
     await console.shot("settings-keys-many")
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_an_address_of_nothing_says_so(console: Console) -> None:
+    """With a heading, and a way on."""
+    for route, way in (("/nowhere", "the start"), ("/quality/nothing/x", "data quality")):
+        page = await console.go(route)
+        await expect(page.get_by_role("heading", level=1)).to_have_text("There is no such page")
+        await expect(page.get_by_role("link", name=f"Go to {way}")).to_be_visible()
+    await console.axe()
+    await console.shot("nowhere")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hatch_build import how_npm_runs
 from playwright.async_api import Browser, expect
 from tests.console.kit import ROOT, console_of, settings
 
@@ -113,9 +115,34 @@ def test_the_start_is_small() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_every_component_has_its_style(tmp_path: Path) -> None:
+    """console/src/mantine.css leaves out only what no page uses."""
+    classes = re.compile(r"\bm_[0-9a-f]{6,8}\b")
+    assets = folder_of(Settings(**settings(tmp_path))) / "assets"
+    all_styles = ROOT / "console" / "node_modules" / "@mantine" / "core" / "styles.css"
+    used = {name for file in assets.glob("*.js") for name in classes.findall(file.read_text())}
+    styled = {name for file in assets.glob("*.css") for name in classes.findall(file.read_text())}
+    assert used & styled
+    assert used & set(classes.findall(all_styles.read_text())) <= styled
+
+
 def test_the_types_are_those_of_the_api() -> None:
     """console/src/api/schema.ts is generated, and says what contracts/openapi.json says."""
     done = subprocess.run(
         [sys.executable, ROOT / "scripts" / "console_types.py"], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_source_type_checks() -> None:
+    """TypeScript, strict."""
+    npm, env = how_npm_runs()
+    done = subprocess.run(
+        [*npm, "run", "check", "--silent"],
+        cwd=ROOT / "console",
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

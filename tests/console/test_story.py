@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,10 +27,10 @@ REMIT = Path(sys.executable).with_name("remit")
 MIA = Actor("mia", ("operator",))
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def console(browser: Browser, tmp_path: Path) -> AsyncIterator[Console]:
-    """A console over what the demo left behind."""
-    home = tmp_path / "demo"
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the demo left behind."""
+    home = tmp_path_factory.mktemp("story") / "demo"
     demo = await asyncio.create_subprocess_exec(
         *(str(REMIT), "demo", "--once", "--approve", "--home", str(home)),
         stdout=asyncio.subprocess.PIPE,
@@ -37,6 +38,14 @@ async def console(browser: Browser, tmp_path: Path) -> AsyncIterator[Console]:
     )
     said, _ = await demo.communicate()
     assert demo.returncode == 0, said.decode()[-2000:]
+    return home
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def console(browser: Browser, tmp_path: Path, left: Path) -> AsyncIterator[Console]:
+    """A console over a copy of it."""
+    home = tmp_path / "demo"
+    await asyncio.to_thread(shutil.copytree, left, home)
     app = open_app(
         Settings(home=home, store=f"sqlite:///{home / 'remit.db'}", packs=("support", "validation"))
     )
@@ -86,7 +95,7 @@ async def test_a_customer_more_is_paid_once_and_by_keyboard(console: Console) ->
     (waiting,) = (await console.app.approvals.list(LOCAL)).items
     csrf = (await (await console.context.request.get(f"{console.url}/api/v1/session")).json())["csrf"]
     refused = await console.context.request.post(
-        f"{console.url}/api/v1/approvals/{waiting.approval_id}/decide",
+        f"{console.url}/api/v1/approvals/{waiting['approval_id']}/decide",
         data={"kind": "approve"},
         headers={"Origin": console.url, "X-Remit-CSRF": csrf},
     )
@@ -99,6 +108,10 @@ async def test_a_customer_more_is_paid_once_and_by_keyboard(console: Console) ->
     await page.keyboard.press("a")
     await expect(page.get_by_role("dialog", name="Approve this call?")).to_be_visible()
     await page.keyboard.press("Enter")
+    await expect(page.get_by_role("list", name="decisions so far")).to_contain_text("boss")
+    queue = page.get_by_role("region", name="Approvals", exact=True)
+    await expect(queue.get_by_role("listitem")).to_have_count(0)
+    await console.go("/approvals")
     await expect(page.get_by_text("Nothing waits for a person")).to_be_visible()
     await console.go(f"/runs/{run_id}")
     await expect(page).to_have_title(re.compile(r"\[SUCCESS\]"))

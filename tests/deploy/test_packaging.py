@@ -149,7 +149,7 @@ def test_the_bundle_runs_by_itself(root: Path, tmp_path: Path) -> None:
     inside = {path.name for path in where.iterdir()}
     assert not inside & {"boto3", "botocore", "typer", "rich", "duckdb", "uvicorn", "pytest", "bin"}
     assert not inside & {"secret.env", "unused.py"}
-    assert not {path.name for path in (where / "remit").iterdir()} & {"cli", "testing"}
+    assert not {path.name for path in (where / "remit").iterdir()} & {"cli", "console", "testing"}
 
 
 @pytest.mark.slow

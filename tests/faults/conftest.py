@@ -29,9 +29,15 @@ ACCOUNT = f"{secrets.randbelow(10**12):012d}"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On stores of `FEW` one case of each test runs on every commit, and all by night: what is killed is the same everywhere."""
+    """On stores of `FEW` one case of each test runs on every commit, and all by night: what is killed is the same everywhere.
+
+    Cases of `LONG` tests are shared out among SQLite and PostgreSQL, each on one of them.
+    """
     if config.getoption("--nightly"):
         return
+    _share_out(
+        [item for item in items if HERE in item.path.parents and any(word in item.nodeid for word in LONG)]
+    )
     cases: dict[tuple[str, str], list[pytest.Item]] = {}
     for item in items:
         if HERE in item.path.parents and _store(item) in FEW:
@@ -42,6 +48,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             long = any(word in item.nodeid for word in (*LONG, *LONG_ON.get(_store(item), ())))
             if item is not chosen or long:
                 item.add_marker(pytest.mark.skip(reason="long; run it with --nightly"))
+
+
+def _share_out(items: list[pytest.Item]) -> None:
+    """By turns, and the other way round on PostgreSQL; a test of one case runs on both."""
+    cases: dict[tuple[str, str], list[pytest.Item]] = {}
+    for item in items:
+        if _store(item) in ("sqlite", "postgres"):
+            cases.setdefault((_store(item), item.nodeid.partition("[")[0]), []).append(item)
+    for (store, _), some in cases.items():
+        for item in some[store == "sqlite" :: 2] if len(some) > 1 else ():
+            item.add_marker(pytest.mark.skip(reason="it runs on the other store; on both with --nightly"))
 
 
 def _store(item: pytest.Item) -> str:

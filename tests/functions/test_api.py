@@ -74,6 +74,15 @@ def test_a_stage_in_front_of_the_path_is_left_out(home: Path, aws: ModuleType) -
     assert api.handler(other, aws.Context())["statusCode"] == 404
 
 
+def test_no_console_is_served(home: Path, aws: ModuleType) -> None:
+    """Neither one that is built, nor the page that says how to build one: whoever asks is told that there is no such address."""
+    for path in ("/", "/index.html", "/config.js"):
+        asked = aws.http("GET", path)
+        asked["headers"]["accept"] = "text/html"
+        answer = api.handler(asked, aws.Context())
+        assert (answer["statusCode"], said(answer)["status"]) == (404, 404), path
+
+
 def test_a_body_may_come_in_base64(home: Path, aws: ModuleType, event: Callable[..., Event]) -> None:
     """API Gateway encodes what it takes for binary."""
     mine = key()

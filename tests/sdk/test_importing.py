@@ -156,6 +156,47 @@ def test_what_holds_no_state_machine_is_refused(text: str) -> None:
     assert caught.value.help
 
 
+_HALF = "Resources:\n  M:\n    Type: AWS::StepFunctions::StateMachine\n    Properties:"
+_ITSELF = (
+    "\n      Definition: {StartAt: !GetAtt A.Arn}\n"
+    "  A: {Type: AWS::Lambda::Alias, Properties: {FunctionName: !Ref A}}"
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{_HALF} 3",
+        f"{_HALF}\n      Definition: !Sub [1, 2, 3]",
+        f"{_HALF}\n      Definition: !Sub [1, 2]",
+        f"{_HALF}\n      DefinitionString: !Join []",
+        f"{_HALF}\n      DefinitionSubstitutions: [1]",
+        f"{_HALF}{_ITSELF}",
+        f"{_HALF} !!bool maybe",
+        f"{_HALF} !!int ''",
+        f"{_HALF} !!map [a]",
+        f"{_HALF} {'[' * 3000}",
+        f"{_HALF} \x07",
+        "Resources: [1]",
+        "Resources:\n  1: 2",
+        "StartAt: !!bool maybe",
+        "StartAt: !!int ''",
+        "StartAt: !!float ''",
+        "StartAt: !!timestamp x",
+        "StartAt: !!map [a]",
+        "StartAt: !!pairs [a: 1]",
+        "? !!str {=: a}\n: 1",
+        f"StartAt: {'[' * 3000}",
+        "StartAt: \x07",
+    ],
+)
+def test_half_a_text_is_refused_in_words(text: str) -> None:
+    """As one has it while typing: whatever is missing or odd, somebody is told."""
+    with pytest.raises(InputError) as caught:
+        import_document(text)
+    assert caught.value.help
+
+
 def test_of_several_machines_one_is_named() -> None:
     """By its name in the template, or its own."""
     body = {"Type": "AWS::StepFunctions::StateMachine", "Properties": {"Definition": MACHINE}}

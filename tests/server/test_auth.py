@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -39,6 +40,8 @@ BODIES = {
     "draftDefinition": {"spec": {"text": "hi"}, "reason": "x"},
     "promoteDefinition": {"version": 1, "reason": "x"},
     "rollbackDefinition": {"version": 1, "reason": "x"},
+    "refuseDefinition": {"version": 2, "reason": "x"},
+    "checkDefinition": {"spec": {"text": "hi"}},
     "archiveDefinition": {"reason": "x"},
     "enableDefinition": {"reason": "x"},
     "disableDefinition": {"reason": "x"},
@@ -54,9 +57,13 @@ BODIES = {
     "editValidation": RULE,
     "draftValidation": RULE,
     "promoteValidation": {"version": 1, "reason": "x"},
+    "refuseValidation": {"version": 2, "reason": "x"},
     "rollbackValidation": {"version": 1, "reason": "x"},
     "enableValidation": {"reason": "x"},
     "disableValidation": {"reason": "x"},
+    "runValidation": {},
+    "validateTable": {},
+    "suggestRules": {},
     "putSchedule": {"expression": "weekly", "agent": "echo"},
     "putNotifier": {"channel": "webhook", "target": "http://127.0.0.1:1/"},
     "muteNotifier": {"seconds": 0},
@@ -66,6 +73,18 @@ BODIES = {
     "runDocument": {"task_id": "auth-3", "document": {}},
     "forkRun": {"from_state": "s0"},
     "retryRun": {},
+    "saveGolden": {"reason": "x"},
+    "cancelRuns": {"run_ids": ["{run_id}"]},
+    "retryRuns": {"run_ids": ["{run_id}"]},
+    "decideApprovals": {"approval_ids": ["{approval_id}"], "kind": "reject"},
+    "validatePolicy": {"cedar": ""},
+    "testPolicy": {
+        "principal": {"actor_id": "x"},
+        "action": "call_tool",
+        "resource": "pay",
+        "profile": "{profile}",
+    },
+    "saveView": {"page": "runs"},
     "succeedTask": {"token": "x"},
     "failTask": {"token": "x"},
     "heartbeatTask": {"token": "x"},
@@ -79,8 +98,12 @@ BODIES = {
         "event": {"specversion": "1.0", "id": "e3", "source": "test", "type": "auth.event", "data": {}}
     },
 }
+"""A body for each operation that takes one; `{run_id}` and its like stand for the ids of the test."""
 
 PARAMETERS = {
+    "compareRuns": {"left": "{run_id}", "right": "{run_id}"},
+    "runStrips": {"names": "echo"},
+    "policyTools": {"profile": "{profile}"},
     "diffVersions": {"a": 1, "b": 1},
     "diffValidations": {"a": 1, "b": 1},
     "deleteValidation": {"reason": "x"},
@@ -104,10 +127,26 @@ MAKES_ITS_OWN = {
     "putNotifier",
     "putDocument",
     "takeTask",
+    "checkDefinition",
+    "saveView",
+    "deleteView",
 }
 """Operations on a name that need not exist: another tenant gets its own."""
 
-WITH_ID = sorted(name for name in GUARDED if "{" in OPERATIONS[name][1] and name not in MAKES_ITS_OWN)
+ONE_BY_ONE = {"cancelRuns", "retryRuns"}
+"""Operations on several things, of which each is refused by itself."""
+
+ASKED = {
+    name: str((path, PARAMETERS.get(name), BODIES.get(name))) for name, (_, path, _) in OPERATIONS.items()
+}
+"""Where an operation has its ids: its path, its query, its body."""
+
+WITH_ID = sorted(
+    name for name in GUARDED if re.search(r"{\w+}", ASKED[name]) and name not in MAKES_ITS_OWN | ONE_BY_ONE
+)
+POLICY = {"showPolicy", "policyTools", "testPolicy"}
+"""Operations that say by a code of its own that there is no such profile."""
+
 WITHOUT_SCOPE = {
     "read": None,
     "run": "bob",
@@ -138,6 +177,11 @@ def ids(shared, until):
         flow = {"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}
         made = adam.put("/api/v1/definitions/workflow/auth-flow", json={"spec": flow, "reason": "x"})
         assert made.status_code == 201, made.text
+        profile = {"cedar": "", "profile": {"extends": "default"}}
+        made = adam.put(
+            "/api/v1/definitions/policy_profile/auth-profile", json={"spec": profile, "reason": "x"}
+        )
+        assert made.status_code == 201, made.text
         rule = {"pattern": {"type": ["auth.event"]}, "target": "nobody", "retry": {"attempts": 1}}
         made = adam.put("/api/v1/definitions/rule/auth-greeting", json={"spec": rule, "reason": "x"})
         assert made.status_code == 201, made.text
@@ -167,6 +211,9 @@ def ids(shared, until):
                 (p := ana.get("/api/v1/agents/status/auth-wait").json())["status"] == "needs_approval" and p
             )
         )
+        steps = ana.get(f"/api/v1/runs/{page['run_id']}/steps").raise_for_status().json()["items"]
+    with shared.client("vera") as vera:
+        vera.put("/api/v1/views/auth-view", json=BODIES["saveView"]).raise_for_status()
     return {
         "task_id": "auth-wait",
         "run_id": page["run_id"],
@@ -190,6 +237,9 @@ def ids(shared, until):
         "document_id": "auth-document",
         "fact_id": fact["fact_id"],
         "reference": "note.txt",
+        "step": steps[0]["step"],
+        "profile": "auth-profile",
+        "view": "auth-view",
         "key_id": shared.run(shared.app.keys.create("acme", "auth-passing", ("viewer",))).key_id,
     }
 
@@ -198,9 +248,18 @@ def call(client, name, ids, **options):
     """Call an operation on the ids given."""
     method, path, _ = OPERATIONS[name]
     if name in BODIES:
-        options.setdefault("json", BODIES[name])
-    options.setdefault("params", PARAMETERS.get(name))
-    return client.request(method, re.sub(r"{(\w+)}", lambda m: ids[m[1]], path), **options)
+        options["json"] = filled(options.get("json", BODIES[name]), ids)
+    options.setdefault("params", filled(PARAMETERS.get(name), ids))
+    return client.request(method, filled(path, ids), **options)
+
+
+def filled(value, ids):
+    """A value with the ids in place of their names."""
+    if isinstance(value, dict):
+        return {name: filled(each, ids) for name, each in value.items()}
+    if isinstance(value, list):
+        return [filled(each, ids) for each in value]
+    return re.sub(r"{(\w+)}", lambda m: ids[m[1]], value) if isinstance(value, str) else value
 
 
 def as_problem(answer):
@@ -277,7 +336,12 @@ def test_another_tenants_ids_look_unknown(shared, ids, name):
         "document_id": "no-document",
         "fact_id": "no-fact",
         "reference": "no-artifact",
+        "step": "no-step",
+        "profile": "no-profile",
+        "view": "no-view",
+        "key_id": "0" * len(ids["key_id"]),
     }
+    assert {kind for kind in ids if ids[kind] == unknown[kind]} == {"kind", "alias"}
     with shared.client("zoe") as zoe:
         theirs, nobodys = call(zoe, name, ids), call(zoe, name, unknown)
         assert theirs.status_code == nobodys.status_code == 404
@@ -285,7 +349,37 @@ def test_another_tenants_ids_look_unknown(shared, ids, name):
         for kind, value in ids.items():
             text = text.replace(value, unknown[kind])
         assert text == nobodys.text
-        assert as_problem(theirs)["code"] == as_problem(nobodys)["code"] == "E104"
+        code = "E1023" if name in POLICY else "E104"
+        assert as_problem(theirs)["code"] == as_problem(nobodys)["code"] == code
+
+
+@pytest.mark.parametrize("name", sorted(ONE_BY_ONE))
+def test_of_several_each_of_another_tenant_looks_unknown(shared, ids, name):
+    """Nothing is done to it, and what is said is what is said of one that never existed."""
+    never = "run_" + "0" * 26
+    with shared.client("zoe") as zoe:
+        asked = call(zoe, name, ids, json={"run_ids": [ids["run_id"], never]})
+        assert asked.status_code == 200, asked.text
+        theirs, nobodys = asked.json()["items"]
+        assert (nobodys["outcome"], nobodys["problem"]["code"]) == ("refused", "E104")
+        assert json.dumps(theirs).replace(ids["run_id"], never) == json.dumps(nobodys)
+    with shared.client("vera") as vera:
+        assert vera.get(f"/api/v1/runs/{ids['run_id']}").json()["status"] == "waiting"
+
+
+def test_views_are_of_one_person_alone(shared, ids):
+    """Neither another tenant nor another person of the same one reads, replaces or removes them."""
+    at = f"/api/v1/views/{ids['view']}"
+    with shared.client("vera") as vera, shared.client("otto") as otto, shared.client("zoe") as zoe:
+        before = vera.get(at).json()
+        for other in (otto, zoe):
+            assert other.get("/api/v1/views").json()["items"] == []
+            assert other.delete(at).status_code == 204
+            assert other.get(at).status_code == 404
+            assert other.put(at, json={"page": "approvals"}).status_code == 200
+            assert other.get(at).json()["page"] == "approvals"
+            assert other.delete(at).status_code == 204
+        assert vera.get(at).json() == before
 
 
 def test_lists_show_only_the_tenants_own(shared, ids):
@@ -327,7 +421,9 @@ def test_an_operation_that_needs_two_scopes_says_both():
     assert OPERATIONS["putSchedule"][2] == ["edit", "run"]
 
 
-@pytest.mark.parametrize("name", [n for n in GUARDED if OPERATIONS[n][2] == ["read"]])
+@pytest.mark.parametrize(
+    "name", [n for n in GUARDED if OPERATIONS[n][2] == ["read"] and n not in ("saveView", "deleteView")]
+)
 def test_a_viewer_may_look(shared, ids, name):
     """Every reading operation works for the tenant's own."""
     with shared.client("vera") as vera:
@@ -382,6 +478,13 @@ def test_a_body_may_repeat_what_the_key_says(shared):
         body = {"task_id": "auth-2", "agent": "echo", "tenant_id": "acme"}
         body["actor_context"] = {"actor_id": "ana", "roles": ["operator"]}
         assert ana.post("/api/v1/runs", json=body).status_code == 202
+
+
+def test_every_body_and_every_id_is_tried(ids):
+    """A new operation has to be told here, else nothing above says anything about it."""
+    taking = {n for n in GUARDED if DOCUMENT["paths"][OPERATIONS[n][1]][OPERATIONS[n][0]].get("requestBody")}
+    assert taking == set(BODIES)
+    assert set(re.findall(r"{(\w+)}", str(ASKED))) == set(ids)
 
 
 def test_every_operation_names_its_scope_and_refusals():

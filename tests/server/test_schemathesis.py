@@ -13,7 +13,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from remit.core.codec import plain
+from remit.core.conversation import Conversation, conversation_key
 from remit.core.validation import ValidationRun
+from remit.engine.remembering import SESSION
+from remit.ports.store import Put
 from remit.server.app import routes
 
 pytestmark = pytest.mark.slow
@@ -30,7 +34,7 @@ schema = schemathesis.openapi.from_dict(routes().openapi())
 
 
 bounded = settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     database=None,
@@ -64,6 +68,13 @@ def ids(shared, until):
         flow = {"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}
         body = {"spec": flow, "reason": "x"}
         adam.put("/api/v1/definitions/workflow/fuzzed-flow", json=body).raise_for_status()
+        body = {"spec": {"cedar": "", "profile": {"extends": "default"}}, "reason": "x"}
+        adam.put("/api/v1/definitions/policy_profile/fuzzed", json=body).raise_for_status()
+        adam.put("/api/v1/views/fuzzed", json={"page": "runs"}).raise_for_status()
+        adam.put("/api/v1/documents/fuzzed", json={"text": "Refunds take three days."}).raise_for_status()
+        steps = adam.get(f"/api/v1/runs/{page['run_id']}/steps").raise_for_status().json()["items"]
+    hers = Conversation(conversation_key("acme", "fuzzed"), "acme", "adam", "adam", "echo", "hers", 1, 1)
+    shared.run(shared.app.store.transact([Put(SESSION, plain(hers))]))
     line = ValidationRun(
         "fuzzed", "fuzzed", "fuzzed", 1, "row_counts", "PASSED", {}, "api", 1_800_000_000_000
     )
@@ -84,6 +95,12 @@ def ids(shared, until):
         "notifier_id": "fuzzed",
         "workflow": "fuzzed-flow",
         "activity": "fuzzed",
+        "step": steps[0]["step"],
+        "reference": "note.txt",
+        "profile": "fuzzed",
+        "view": "fuzzed",
+        "document_id": "fuzzed",
+        "session_id": "fuzzed",
     }
 
 

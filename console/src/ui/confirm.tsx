@@ -1,5 +1,7 @@
-import { Button, Group, Modal, Stack, Textarea } from "@mantine/core";
-import { createContext, type ReactNode, useContext, useMemo, useRef, useState } from "react";
+import { createContext, lazy, type ReactNode, Suspense, useContext, useMemo, useRef, useState } from "react";
+import { Boundary } from "./boundary";
+
+const Asking = lazy(() => import("./asking"));
 
 export interface Question {
   title: string;
@@ -42,31 +44,14 @@ export function ConfirmProvider({ children }: { children: ReactNode }) {
     settle.current({ ok, reason: reason.trim() });
     setAsked(null);
   };
-  const isLacking = asked?.reason === true && reason.trim() === "";
   return (
     <Context.Provider value={ask}>
       {children}
-      <Modal opened={asked !== null} onClose={() => close(false)} title={asked?.title}>
-        <form
-          onSubmit={(event) => {
-            event.preventDefault();
-            if (!isLacking) close(true);
-          }}
-        >
-          <Stack>
-            {asked?.body}
-            {asked?.reason && <Textarea label="Reason" description="It is kept with the change." required data-autofocus autosize minRows={2} value={reason} onChange={(event) => setReason(event.currentTarget.value)} />}
-            <Group justify="flex-end">
-              <Button variant="default" onClick={() => close(false)}>
-                Cancel
-              </Button>
-              <Button type="submit" color={asked?.danger ? "red" : undefined} disabled={isLacking} data-autofocus={asked?.reason ? undefined : true}>
-                {asked?.action}
-              </Button>
-            </Group>
-          </Stack>
-        </form>
-      </Modal>
+      <Boundary>
+        <Suspense fallback={null}>
+          <Asking asked={asked} reason={reason} onReason={setReason} onClose={close} />
+        </Suspense>
+      </Boundary>
     </Context.Provider>
   );
 }

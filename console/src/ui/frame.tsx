@@ -1,7 +1,6 @@
-import { Alert, Anchor, Breadcrumbs, Button, Center, Group, Loader, Stack, Tabs as MantineTabs, Text, Title } from "@mantine/core";
+import { Alert, Anchor, Breadcrumbs, Button, Center, Group, Loader, Stack, Text, Title } from "@mantine/core";
 import { type ReactNode, useEffect } from "react";
 import { asProblem } from "../api";
-import { useUrlState } from "./url";
 
 /** The head of a page. `tab` is what the browser's tab says before "Remit"; the title when it is left out. */
 export function PageHead({ title, tab, crumbs = [], actions }: { title: ReactNode; tab?: string; crumbs?: readonly { label: string; href: string }[]; actions?: ReactNode }) {
@@ -47,6 +46,18 @@ export function Empty({ title, children, action }: { title: string; children?: R
   );
 }
 
+/** An address that leads nowhere, and the way `to` what is near it. */
+export function NoPage({ href, to }: { href: string; to: string }) {
+  return (
+    <>
+      <PageHead title="There is no such page" />
+      <Empty title="Nothing is at this address">
+        <a href={href}>Go to {to}</a>
+      </Empty>
+    </>
+  );
+}
+
 /** A refusal in place: its code, what it says, and what to do. */
 export function ProblemNote({ problem, retry }: { problem: unknown; retry?: () => void }) {
   if (!problem) return null;
@@ -74,36 +85,7 @@ export function ProblemNote({ problem, retry }: { problem: unknown; retry?: () =
 export function Loading({ label = "Loading" }: { label?: string }) {
   return (
     <Center mih={160}>
-      <Loader size="sm" aria-label={label} />
+      <Loader size="sm" role="status" aria-label={label} />
     </Center>
-  );
-}
-
-export interface TabOf {
-  value: string;
-  label: string;
-  count?: number;
-  panel: ReactNode;
-}
-
-/** Tabs whose choice is in the URL under `name`. Panels are made only when they are looked at. */
-export function UrlTabs({ name = "tab", tabs }: { name?: string; tabs: readonly TabOf[] }) {
-  const [state, set] = useUrlState({ [name]: tabs[0]?.value ?? "" });
-  const chosen = tabs.some((tab) => tab.value === state[name]) ? state[name]! : (tabs[0]?.value ?? "");
-  return (
-    <MantineTabs value={chosen} onChange={(value) => set({ [name]: value ?? "" })} keepMounted={false}>
-      <MantineTabs.List mb="sm">
-        {tabs.map((tab) => (
-          <MantineTabs.Tab key={tab.value} value={tab.value} rightSection={tab.count ? <Text size="xs" c="dimmed">{tab.count}</Text> : undefined}>
-            {tab.label}
-          </MantineTabs.Tab>
-        ))}
-      </MantineTabs.List>
-      {tabs.map((tab) => (
-        <MantineTabs.Panel key={tab.value} value={tab.value}>
-          {tab.panel}
-        </MantineTabs.Panel>
-      ))}
-    </MantineTabs>
   );
 }

@@ -1,14 +1,16 @@
 export { Money, moneyText, RiskBadge, StatusBadge, statusColor, Strip, type StripRun } from "./badges";
+export { Boundary } from "./boundary";
 export { type ChartProps, LazyChart, Spark } from "./charts";
 export { ConfirmProvider, useConfirm } from "./confirm";
 export { csvOf, download } from "./csv";
 export { JsonDiff, stable, TextDiff } from "./diff";
 export { SchemaForm } from "./form";
-export { Empty, Loading, PageHead, ProblemNote, UrlTabs, type TabOf } from "./frame";
+export { Empty, Loading, NoPage, PageHead, ProblemNote } from "./frame";
 export { type GraphEdge, type GraphNode, graphOf, LazyGraph, type NodeState, WorkflowGraph } from "./graph";
 export { Code, Fact, Json } from "./json";
-export { type KeyOf, KeysHelp, useKeys } from "./keys";
+export { type KeyOf, useKeys } from "./keys";
 export { Markdown } from "./markdown";
 export { type Column, DataTable } from "./table";
+export { type TabOf, UrlTabs } from "./tabs";
 export { Ago, Deadline, Duration, durationText, spanText, useNow, utc, When } from "./time";
 export { safeHref, useUrlState } from "./url";

@@ -24,6 +24,12 @@ METRICS_PER_AGENT = 12
 JOURNAL_KB = 1.5
 """An entry of a journal, in the middle."""
 
+RECORDS, CALL_INDEXES = 15, 3
+"""Write units of a request for heads, the run's record and its indexes, results and events; and of a tool call for its indexes."""
+
+COST_SUMS = 20
+"""Those for handing in what a run cost, and for adding it to eight sums: of runs that end together it is less."""
+
 
 class Usage(Struct, frozen=True, forbid_unknown_fields=True):
     """A month: `[deploy.usage]`. Turns, tokens, calls and seconds are of one request; `workflows` is the share of requests
@@ -184,9 +190,8 @@ def _used(table: Tariff, resources: Mapping[str, Any], config: DeployConfig, usa
         {"lambda_million": millions * invocations, _time(config): usage.requests * usage.seconds * memory},
         f"{memory:g} GB",
     )
-    writes = (
-        entries * JOURNAL_KB * 2 + 12
-    )  # a transaction costs twice; the rest is heads, tasks, results, events
+    indexed = RECORDS + CALL_INDEXES * usage.tool_calls
+    writes = entries * JOURNAL_KB * 2 + indexed + COST_SUMS  # a transaction costs twice
     table.add(
         "usage",
         "tables",

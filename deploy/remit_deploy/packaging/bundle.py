@@ -26,8 +26,8 @@ NEEDED = (
 
 PACK_NEEDS = {"validation": ("duckdb",)}
 PROVIDED = frozenset({"boto3", "botocore", "remit", "remit_packs"})
-LEFT_OUT = frozenset({"cli", "testing"})
-"""Of Remit itself."""
+LEFT_OUT = frozenset({"cli", "console", "testing"})
+"""Of Remit itself. The console is files for browsers: behind API Gateway nothing serves them."""
 
 UNUSED = ("__pycache__", "tests", "bin", "licenses", "sboms")
 LIMIT_MB = 250

@@ -30,6 +30,7 @@ from remit.bootstrap.adapters import (
     open_store,
     open_telemetry,
 )
+from remit.bootstrap.asked import Asked
 from remit.bootstrap.catalogue import Known, check_workflows
 from remit.bootstrap.collections import COLLECTIONS
 from remit.bootstrap.facilities import Equipment
@@ -54,7 +55,6 @@ from remit.engine.bus.starting import Starter
 from remit.engine.bus.tool import PublishTool
 from remit.engine.controlplane import ControlPlane
 from remit.engine.conversations import Conversations
-from remit.engine.cost_reports import CostReports
 from remit.engine.costs import Costs
 from remit.engine.curating import Curator
 from remit.engine.decisions import Decisions
@@ -62,7 +62,7 @@ from remit.engine.documents import Library
 from remit.engine.editing import Editors
 from remit.engine.envelopes import Envelopes
 from remit.engine.faults import crashpoint
-from remit.engine.golden import Golden, GoldenKind
+from remit.engine.golden import GoldenKind
 from remit.engine.keys import Keys
 from remit.engine.kinds import (
     PROMPT,
@@ -74,15 +74,12 @@ from remit.engine.kinds import (
     ToolSchemaKind,
 )
 from remit.engine.kit import Kit
-from remit.engine.live import Live
-from remit.engine.many_runs import ManyRuns
 from remit.engine.mcp.approving import Approving
 from remit.engine.mcp.kind import McpToolKind
 from remit.engine.models import ModelAccess, Route
 from remit.engine.notifications import Notifications
 from remit.engine.notifiers import NotifierApplier, Notifiers
 from remit.engine.profiles import InForce
-from remit.engine.reading import Reading
 from remit.engine.registry import Registry
 from remit.engine.runs import Deltas, Runs
 from remit.engine.saved_views import SavedViews
@@ -102,7 +99,6 @@ from remit.engine.versions import Kind
 from remit.engine.worker import Worker
 from remit.engine.workflows.callbacks import Callbacks
 from remit.engine.workflows.catalog import Workflows
-from remit.engine.workflows.forking import Forks
 from remit.engine.workflows.kind import WorkflowKind
 from remit.engine.workflows.mapping import ReadItems, WriteResults
 from remit.ports.clock import Clock
@@ -115,7 +111,7 @@ from remit.sdk import Pack
 from remit.settings import Settings
 
 
-class App:
+class App(Asked):
     """One Remit: everything built and connected. Made by `open_app`; use it as an async context manager."""
 
     def __init__(
@@ -168,7 +164,6 @@ class App:
         self.approvals = Approvals(kit)
         self.envelopes = Envelopes(kit.store)
         self.costs = Costs(kit.store, kit.clock)
-        self.cost_reports = CostReports(kit.store, kit.clock, self.costs)
         self.sweeper = Sweeper(
             kit.clock,
             [
@@ -180,8 +175,6 @@ class App:
             ],
         )
         self.runs = Runs(kit, deltas, self.conversations, working_ttl_s=kept.working_ttl_s)
-        self.reading = Reading(kit, self.runs)
-        self.golden = Golden(kit.store, self.runs.stepping, kit.registry)
         self.decisions = Decisions(kit.store)
         self.worker = Worker(kit, self.engine, concurrency=settings.concurrency)
         self.schedules = plane.schedules
@@ -203,9 +196,6 @@ class App:
             from remit.bootstrap.topics import take_tasks
 
             take_tasks(bus, settings, kit, self.runs, self.callbacks)
-        self.forks = Forks(kit)
-        self.many_runs = ManyRuns(kit, self.runs, self.forks)
-        self.live = Live(kit.store, kit.clock)
         self.views = SavedViews(kit.store, kit.clock)
         self.keys = Keys(kit.store, kit.clock)
         self.sessions = Sessions(kit.store, kit.clock, self.keys)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from remit.bootstrap import App
     from remit.cli.live import Screen
-    from remit.engine.workflows.catalog import Picture
+    from remit.engine.workflows.picturing import Picture
 
 LOOK_S = 0.2
 """Seconds between two looks at whether a run went on."""

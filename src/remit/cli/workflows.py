@@ -17,7 +17,8 @@ from remit.cli.text import brief, clean
 if TYPE_CHECKING:
     from remit.bootstrap import App
     from remit.core.states.picture import Graph, Status
-    from remit.engine.workflows.catalog import Checked, Picture, WorkflowView
+    from remit.engine.workflows.catalog import Checked, WorkflowView
+    from remit.engine.workflows.picturing import Picture
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -149,7 +150,7 @@ async def _view(app: App, tenant: str, name: str, run: str, version: int) -> Wor
 def _print_view(found: WorkflowView, *, mermaid: bool, svg: str, as_yaml: bool, as_json: bool) -> None:
     from remit.cli.canvas import print_picture
     from remit.core.states.picture import graph
-    from remit.engine.workflows.catalog import Picture
+    from remit.engine.workflows.picturing import Picture
 
     if as_json:
         document(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,15 +25,16 @@ from remit.core.provenance import Labels
 from remit.core.run import Run
 from remit.core.signal import AnswerGiven, VoteCast
 from remit.core.task import Actor, Problem
-from remit.engine import approval_context as about
 from remit.engine import loading
-from remit.engine.approval_context import ApprovalContext
 from remit.engine.contracts import input_problems
 from remit.engine.kit import Kit
 from remit.engine.records import YES, approval_record
 from remit.engine.schemas import Validator
 from remit.engine.terms import Terms, terms_of
 from remit.ports.store import Page, Put, Signal
+
+if TYPE_CHECKING:
+    from remit.engine.approval_context import ApprovalContext
 
 TRIES = 20
 MOST_COUNTED = 200
@@ -93,6 +94,8 @@ class Approvals:
 
     async def context(self, approval_id: str, tenant_id: str, actor: Actor) -> ApprovalContext:
         """What somebody needs to know who may have to decide. Raises NotFoundError, ConflictError E409."""
+        from remit.engine import approval_context as about
+
         approval = await self.get(approval_id, tenant_id)
         run = await self._as_asked(approval)
         terms = await terms_of(self._kit, run)
@@ -105,7 +108,7 @@ class Approvals:
         except RemitError as error:
             refusal = error
         same, complete = await about.identical(self._kit.store, approval)
-        return ApprovalContext(
+        return about.ApprovalContext(
             approval,
             refusal is None,
             None if refusal is None else Problem(refusal.code, refusal.message, refusal.help),
@@ -132,6 +135,8 @@ class Approvals:
         Raises ConflictError E1024, before anything is decided, unless they are of the same call; NotFoundError; InputError E106 for
         what can only be decided one by one.
         """
+        from remit.engine import approval_context as about
+
         if kind not in ("approve", "reject"):
             raise InputError(f"`{kind}` is for one approval at a time", code="E106", help="approve or reject")
         ids = list(dict.fromkeys(approval_ids))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
@@ -15,9 +15,11 @@ from remit.core.task import Actor, Problem
 from remit.engine import loading
 from remit.engine.kinds import Shaped
 from remit.engine.registry import Registry
-from remit.engine.stepping import Stepping
 from remit.engine.versions import MOST_BYTES
 from remit.ports.store import Store
+
+if TYPE_CHECKING:
+    from remit.engine.stepping import Stepping
 
 GOLDEN = "golden_case"
 

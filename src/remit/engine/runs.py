@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -35,13 +36,10 @@ from remit.core.view import EventView, RunView
 from remit.engine import creation, envelopes, loading, resolving, run_lists
 from remit.engine.conversations import Conversations
 from remit.engine.kit import Kit
-from remit.engine.long_runs import FOR_S, is_long, view_of_long
 from remit.engine.profiles import InForce, in_force
 from remit.engine.registry import Registry
 from remit.engine.resolving import Resolved
 from remit.engine.schemas import check_schema
-from remit.engine.stepping import Stepping
-from remit.engine.summaries import Summaries
 from remit.engine.workflows import catalog
 from remit.engine.workflows.names import INLINE
 from remit.engine.workflows.stepfunctions.placing import execution_for
@@ -52,6 +50,11 @@ from remit.ports.store import Entry, Page, Signal, Write, tail
 Events = list[EventView]
 Entries = list[Entry]
 Writes = list[Write]
+
+if TYPE_CHECKING:
+    from remit.engine.stepping import Stepping
+    from remit.engine.summaries import Summaries
+
 Approvals = list[Approval]
 
 WORKING = ev.MemoryWritten.__name__
@@ -74,8 +77,20 @@ class Runs:
         self._working_ttl_ms = round(working_ttl_s * 1000)
         self._deltas = deltas
         self._conversations = conversations
-        self.stepping = Stepping(kit.store, kit.clock)
-        self.summaries = Summaries(kit)
+
+    @cached_property
+    def stepping(self) -> Stepping:
+        """The steps of runs, page by page; loaded, as all that reads for people, when it is asked."""
+        from remit.engine.stepping import Stepping
+
+        return Stepping(self._kit.store, self._kit.clock)
+
+    @cached_property
+    def summaries(self) -> Summaries:
+        """Runs in short."""
+        from remit.engine.summaries import Summaries
+
+        return Summaries(self._kit)
 
     async def submit(
         self, task: Task, document: Any = None, *, labels: Labels = Labels(), execution: str = ""
@@ -209,6 +224,8 @@ class Runs:
 
     async def view(self, run_id: str, tenant_id: str) -> RunView:
         """Everything about a run at this moment; of a long one its newest steps. Raises NotFoundError."""
+        from remit.engine.long_runs import is_long, view_of_long
+
         if is_long(await self.stepping.head(run_id, tenant_id)):
             return await view_of_long(self.summaries, self.stepping, run_id, tenant_id)
         run, _ = await loading.load(self._kit.store, run_id, tenant_id)
@@ -231,6 +248,8 @@ class Runs:
 
     async def artifacts(self, run_id: str, tenant_id: str) -> tuple[Artifact, ...]:
         """What a run made so far, in order. Raises NotFoundError."""
+        from remit.engine.long_runs import FOR_S, is_long
+
         if is_long(await self.stepping.head(run_id, tenant_id)):
             _, whole = await self.stepping.whole(run_id, tenant_id, for_s=FOR_S)
             return tuple(whole.fold.artifacts)

@@ -1,4 +1,7 @@
-"""The whole HTTP API as a Lambda function, behind API Gateway (REST or HTTP) or a function URL."""
+"""The whole HTTP API as a Lambda function, behind API Gateway (REST or HTTP) or a function URL.
+
+It serves no console: files belong on a host of files, which names this API to them (`REMIT_CONSOLE_ORIGINS`).
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ async def respond(app: App, event: Event, left: Left) -> Event:
 
 @functools.lru_cache(maxsize=1)
 def _api(app: App) -> Application:
-    return build_api(app)
+    return build_api(app, with_console=False)
 
 
 async def _build(app: App) -> None:

@@ -27,7 +27,6 @@ from remit.server import (
     callbacks,
     chat,
     compare,
-    console,
     conversations,
     costs,
     definitions,
@@ -125,9 +124,14 @@ Scope = MutableMapping[str, Any]
 
 
 def build_api(
-    app: App, *, closing: asyncio.Event | None = None, hosts: Collection[str] | None = None
+    app: App,
+    *,
+    closing: asyncio.Event | None = None,
+    hosts: Collection[str] | None = None,
+    with_console: bool = True,
 ) -> FastAPI:
-    """The API of an open app, and the console. `closing`, once set, ends event streams so that the server can stop.
+    """The API of an open app, and the console unless it is served elsewhere. `closing`, once set, ends event streams so that
+    the server can stop.
 
     `hosts` are the ones that requests may name, any where it is None.
 
@@ -139,7 +143,10 @@ def build_api(
     door = Route(mcp.PATH, mcp.McpDoor(app, api.state.closing), include_in_schema=False)
     api.router.routes.append(door)
     api.state.sign_ins = sessions.SignIns(app.clock)
-    api.router.default = console.Console(app.settings, api.router.not_found)
+    if with_console:
+        from remit.server.console import Console
+
+        api.router.default = Console(app.settings, api.router.not_found)
     settings = app.settings
     api.add_middleware(
         Cors,

@@ -6,7 +6,6 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from msgspec import Struct
 
-from remit.bootstrap.doctor import examine_running
 from remit.core.finding import Finding
 from remit.server.auth import ADMIN, TheApp
 from remit.server.schemas import operation, reply
@@ -32,4 +31,6 @@ COMPONENTS = (Findings,)
 )
 async def examine(app: TheApp) -> Response:
     """Look at everything there is. Nothing leaves the machine, and no model is called; the first time, hostile probes try the sandbox."""
+    from remit.bootstrap.doctor import examine_running
+
     return reply(Findings(await examine_running(app)))

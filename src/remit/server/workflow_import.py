@@ -22,7 +22,6 @@ from remit.engine.workflows.catalog import Workflows
 from remit.server.auth import READ, TheApp, Who
 from remit.server.schemas import operation, read, reply
 from remit.server.workflows import DocumentProblem, told
-from remit.workflow.importing import import_document
 from remit.workflow.reading import read as read_text
 
 router = APIRouter(prefix="/api/v1/workflows", tags=["workflows"])
@@ -125,15 +124,9 @@ def _document(asked: ImportText) -> _Read:
 
 
 def _wrapped(asked: ImportText) -> _Read:
-    try:
-        found = import_document(asked.text, substitutions=asked.substitutions, machine=asked.machine)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        # Half a template is what one has while typing it: a part that is not of the shape CloudFormation gives it.
-        raise InputError(
-            "this is no whole template",
-            code="E684",
-            help="give each resource its Type and Properties, and each function its arguments",
-        ) from error
+    from remit.workflow.importing import import_document
+
+    found = import_document(asked.text, substitutions=asked.substitutions, machine=asked.machine)
     unfilled = tuple(p for p in found.problems if "${" in p.message)
     return _Read(found.name, found.document, problems=unfilled)
 

@@ -19,8 +19,9 @@ from remit.core.states.picture import graph as graph_of
 from remit.core.states.picture import to_mermaid, to_svg
 from remit.core.states.text import Positions
 from remit.core.task import Constraints, Task
-from remit.engine.workflows.catalog import Picture, WorkflowPage, WorkflowView
+from remit.engine.workflows.catalog import WorkflowPage, WorkflowView
 from remit.engine.workflows.names import INLINE
+from remit.engine.workflows.picturing import Picture
 from remit.server.auth import EDIT, READ, RUN, TheApp, Who
 from remit.server.runs import LINKS, Submitted, standing
 from remit.server.schemas import Cursor, Limit, operation, read, reply

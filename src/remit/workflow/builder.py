@@ -9,7 +9,7 @@ from typing import Any, Literal, Unpack
 
 from remit.core.agent import AgentSpec
 from remit.core.errors import ConfigError
-from remit.core.states import picture, resources
+from remit.core.states import resources
 from remit.core.tool import ToolSpec
 from remit.sdk import Agent, CodeAgent, FunctionTool, tool
 from remit.workflow import emit
@@ -78,10 +78,14 @@ class Workflow:
 
     def to_mermaid(self) -> str:
         """The document as a Mermaid flowchart."""
+        from remit.core.states import picture
+
         return picture.to_mermaid(picture.graph(self.document, self.spec_name))
 
     def to_svg(self) -> str:
         """The document as a standalone SVG."""
+        from remit.core.states import picture
+
         return picture.to_svg(picture.graph(self.document, self.spec_name))
 
     @property

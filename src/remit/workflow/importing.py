@@ -10,7 +10,7 @@ from typing import Any
 from remit.core.errors import InputError
 from remit.core.states.imported import Imported, imported
 from remit.core.states.text import limited
-from remit.workflow.reading import read, yaml_loader
+from remit.workflow.reading import MALFORMED, read, yaml_loader
 
 _TEMPLATE = re.compile(r"^Resources\s*:", re.MULTILINE)
 
@@ -29,14 +29,23 @@ def import_document(
     `machine` says which state machine of several; `file` reads the file that a template's `DefinitionUri` names.
     Raises InputError E684 when there is no state machine in it, and what reading raises.
     """
-    return imported(
-        _source(text),
-        lambda inner: read(inner).document,
-        known=known,
-        substitutions=substitutions,
-        machine=machine,
-        file=file,
-    )
+    source = _source(text)
+    try:
+        return imported(
+            source,
+            lambda inner: read(inner).document,
+            known=known,
+            substitutions=substitutions,
+            machine=machine,
+            file=file,
+        )
+    except MALFORMED as error:
+        # Half a template is what one has while typing it: a part that is not of the shape CloudFormation gives it.
+        raise InputError(
+            "this is no whole template",
+            code="E684",
+            help="give each resource its Type and Properties, and each function its arguments",
+        ) from error
 
 
 def _source(text: str) -> Mapping[str, Any]:
@@ -63,6 +72,10 @@ def _template(text: str) -> Any:
         at = f" (line {mark.line + 1})" if mark else ""
         raise InputError(
             f"not YAML: {getattr(error, 'problem', error)}{at}", code="E684", help="mend the text"
+        ) from error
+    except MALFORMED as error:
+        raise InputError(
+            f"a value in this YAML cannot be read: {error}", code="E684", help="mend the text"
         ) from error
 
 

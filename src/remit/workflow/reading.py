@@ -12,6 +12,9 @@ from remit.core.states.text import MOST_DEPTH, Text, child, limited, read_json, 
 MOST_VALUES = 200_000
 """How many values a document may have once its YAML aliases are written out: a few lines of YAML can mean billions."""
 
+MALFORMED = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
+"""What reading raises, besides its own errors, where a value is not of the shape that its tag or its place says: `!!bool maybe`."""
+
 _TIME, _BOOL, _MERGE = ("tag:yaml.org,2002:" + name for name in ("timestamp", "bool", "merge"))
 
 
@@ -35,16 +38,16 @@ def read_yaml(text: str) -> Text:
         if not isinstance(node, yaml.MappingNode):
             raise wrong("a workflow is an object, and this is none", 1, 1)
         value = loader.construct_document(node)
+        places = _Places()
+        places.note(node, value, "", 0)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise wrong(f"not YAML: {getattr(error, 'problem', None) or error}", line, column) from error
-    except (ValueError, RecursionError) as error:
-        raise wrong(f"not YAML: {error}", 1, 1) from error
+    except MALFORMED as error:
+        raise wrong(f"a value in this YAML cannot be read: {error}", 1, 1) from error
     finally:
         loader.dispose()
-    places = _Places()
-    places.note(node, value, "", 0)
     return Text(value, places.positions)
 
 

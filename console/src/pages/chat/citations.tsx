@@ -62,7 +62,7 @@ function PassageModal({ cited: { document, start, end }, onClose }: { cited: Cit
       {problem ? (
         <ProblemNote problem={problem} />
       ) : !exact.data || !around.data ? (
-        <Loader size="sm" aria-label="Loading" />
+        <Loader size="sm" role="status" aria-label="Loading" />
       ) : (
         <Stack gap="xs">
           <Text size="xs" c="dimmed" style={{ overflowWrap: "anywhere" }}>

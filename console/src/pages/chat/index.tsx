@@ -1,10 +1,10 @@
 import { Button, Center, Group, Stack, Text } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useLocation, useParams } from "wouter";
 import { api, piece, renew, type Schemas, useAct, useGet, usePages } from "../../api";
 import { freshId } from "../../ui/fresh";
-import { Loading, PageHead, ProblemNote, useKeys } from "../../ui";
+import { Loading, PageHead, ProblemNote, useKeys, useUrlState } from "../../ui";
 import "./chat.css";
 import { Chunks, Near } from "./chunks";
 import { Composer } from "./composer";
@@ -13,6 +13,7 @@ import { Trace } from "./trace";
 import { LiveTurn, TurnView } from "./turn-view";
 import type { Turn } from "./turn";
 import { useHistory } from "./use-history";
+import { inOrder } from "./whom";
 
 const LIST = "/api/v1/conversations";
 const LAST_AGENT = "remit.chat.agent";
@@ -46,7 +47,9 @@ function Conversation({ session, isNew, onNew }: { session: string; isNew: boole
   const [current, setCurrent] = useState<Turn>();
   const [traced, setTraced] = useState("");
   const [agent, setAgent] = useState(() => (began ? (localStorage.getItem(LAST_AGENT) ?? "") : ""));
-  const agents = usePages<Schemas["AgentSpec"]>("/api/v1/agents", { limit: 200 });
+  const [{ agent: wanted }] = useUrlState({ agent: "" });
+  const found = usePages<Schemas["AgentSpec"]>("/api/v1/agents", { limit: 200 });
+  const agents = useMemo(() => inOrder(found.items), [found.items.length]);
   const scroller = useRef<HTMLDivElement>(null);
   const box = useRef<HTMLTextAreaElement>(null);
 
@@ -59,12 +62,14 @@ function Conversation({ session, isNew, onNew }: { session: string; isNew: boole
   const isRunning = live.length > 0 && current !== undefined && current.runId === live.at(-1) ? current.status === "running" || current.status === "waiting" : live.length > 0;
 
   useEffect(() => {
-    if (agents.hasMore) agents.more();
-  }, [agents.hasMore, agents.items.length]);
+    if (found.hasMore) found.more();
+  }, [found.hasMore, agents.length]);
   useEffect(() => {
-    if (chosen === "" && agents.items.length > 0 && began) setAgent(agents.items[0]!.name);
-    else if (began && agent && agents.items.length > 0 && !agents.hasMore && !agents.items.some((one) => one.name === agent)) setAgent(agents.items[0]!.name);
-  }, [agents.items.length]);
+    if (wanted) setAgent(wanted); // by the palette
+  }, [wanted]);
+  useEffect(() => {
+    if (began && !found.hasMore && agents.length > 0 && !agents.some((one) => one.name === chosen)) setAgent(agents[0]!.name);
+  }, [agents, chosen, found.hasMore]);
 
   const send = useAct(async ({ text, input, to }: { text: string; input: unknown; to: string }) => {
     const made = await api.post<Schemas["Submitted"]>("/api/v1/runs", { task_id: freshId("chat"), agent: to, objective: text, input: input ?? null, session_id: session });
@@ -113,13 +118,13 @@ function Conversation({ session, isNew, onNew }: { session: string; isNew: boole
               {live.map((runId, index) => (
                 <LiveTurn key={runId} runId={runId} onEnd={onEnd} onTurn={index === live.length - 1 ? onTurn : NOBODY} onTrace={setTraced} onRetry={index === live.length - 1 ? retry : undefined} />
               ))}
-              {past.length + live.length === 0 && <Start agents={agents.items} chosen={chosen} onAgent={setAgent} />}
+              {past.length + live.length === 0 && <Start agents={agents} chosen={chosen} onAgent={setAgent} />}
             </div>
           </div>
         )}
         <Composer
           box={box}
-          agents={agents.items}
+          agents={agents}
           agent={chosen}
           onAgent={(name) => {
             setAgent(name);

@@ -61,7 +61,7 @@ export const TurnView = memo(function TurnView({ turn, draft = [], onTrace, onRe
         {turn.status === "failure" && !turn.problem && <FailedTurn runId={turn.runId} />}
         {isOver && text !== "" && <Sources text={text} turn={turn} />}
         <Group gap="xs">
-          {turn.status === "running" && draft.length === 0 && <Loader size="xs" type="dots" aria-label="It works" />}
+          {turn.status === "running" && draft.length === 0 && <Loader size="xs" type="dots" role="status" aria-label="It works" />}
           {turn.status === "waiting" && (
             <Badge color="yellow" variant="light" tt="none" radius="sm">
               it waits

@@ -11,7 +11,8 @@ export function Overview({ asked }: { asked: Query }) {
   if (isLoading) return <Loading />;
   if (!data) return <ProblemNote problem={error} retry={() => void refetch()} />;
   const { total } = data;
-  const tokens = total.input_tokens + total.output_tokens + total.cache_read_tokens + total.cache_write_tokens;
+  const tokens = tokensOf(total);
+  const isFree = data.lines.every((line) => Number(line.cost_usd) === 0);
   return (
     <>
       <ProblemNote problem={error} retry={() => void refetch()} />
@@ -47,9 +48,20 @@ export function Overview({ asked }: { asked: Query }) {
           </Text>
         </Figure>
       </SimpleGrid>
-      {total.runs > 0 && (
-        <Paper withBorder p="sm" mb="md" role="img" aria-label={`Cost by day: ${moneyText(total.cost_usd)} from ${data.since} to ${data.until}`}>
-          <LazyChart kind="bar" x="day" height={220} series={[{ name: "cost", label: "Cost" }]} data={data.lines.map((line) => ({ day: line.name.slice(5), cost: Number(line.cost_usd) }))} format={moneyText} />
+      {total.runs > 0 && !(isFree && tokens === 0) && (
+        <Paper withBorder p="sm" mb="md">
+          {isFree && (
+            <Text size="sm" c="dimmed" mb="xs">
+              Tokens by day: no run has cost anything.
+            </Text>
+          )}
+          <div role="img" aria-label={`${isFree ? `Tokens by day: ${tokens.toLocaleString()}` : `Cost by day: ${moneyText(total.cost_usd)}`} from ${data.since} to ${data.until}`}>
+            {isFree ? (
+              <LazyChart kind="bar" x="day" height={220} series={[{ name: "tokens", label: "Tokens" }]} data={data.lines.map((line) => ({ day: line.name.slice(5), tokens: tokensOf(line) }))} format={(value) => value.toLocaleString()} />
+            ) : (
+              <LazyChart kind="bar" x="day" height={220} series={[{ name: "cost", label: "Cost" }]} data={data.lines.map((line) => ({ day: line.name.slice(5), cost: Number(line.cost_usd) }))} format={moneyText} />
+            )}
+          </div>
         </Paper>
       )}
       {(data.waiting ?? 0) > 0 && (
@@ -61,6 +73,10 @@ export function Overview({ asked }: { asked: Query }) {
       )}
     </>
   );
+}
+
+function tokensOf({ input_tokens, output_tokens, cache_read_tokens, cache_write_tokens }: Report["total"]): number {
+  return input_tokens + output_tokens + cache_read_tokens + cache_write_tokens;
 }
 
 function Figure({ name, children }: { name: string; children: ReactNode }) {

@@ -85,7 +85,7 @@ export default function Page({ onSignedIn }: { onSignedIn: () => void }) {
           </Text>
           {isBusy && key === "" && (
             <Center>
-              <Loader size="sm" aria-label="Signing in" />
+              <Loader size="sm" role="status" aria-label="Signing in" />
             </Center>
           )}
           {!isRemote && (

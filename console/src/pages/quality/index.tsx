@@ -1,5 +1,5 @@
 import { useParams } from "wouter";
-import { Empty } from "../../ui";
+import { NoPage } from "../../ui";
 import { OverviewPage } from "./overview";
 import { RulePage } from "./rule";
 import { TablePage } from "./table";
@@ -10,9 +10,5 @@ export default function Page() {
   if (!kind || !id) return <OverviewPage />;
   if (kind === "tables") return <TablePage key={id} id={id} />;
   if (kind === "rules") return <RulePage key={id} id={id} />;
-  return (
-    <Empty title="There is no such page">
-      <a href="#/quality">Go to data quality</a>
-    </Empty>
-  );
+  return <NoPage href="#/quality" to="data quality" />;
 }

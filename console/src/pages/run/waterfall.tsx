@@ -273,7 +273,7 @@ export function NoSteps({ isOver }: { isOver: boolean }) {
   return (
     <Box p="xl">
       <Group justify="center" gap="sm">
-        {!isOver && <Loader size="xs" aria-label="The run goes on" />}
+        {!isOver && <Loader size="xs" role="status" aria-label="The run goes on" />}
         <Text c="dimmed">{isOver ? "This run ended without a step: its problem says why." : "No step yet. They appear here as they begin."}</Text>
       </Group>
     </Box>

@@ -17,12 +17,12 @@ interface StartProps {
 export function StartRun({ opened, onClose, agent = "" }: StartProps) {
   return (
     <Modal opened={opened} onClose={onClose} title="Start a run" size="lg">
-      {opened && <Form agent={agent} />}
+      {opened && <Form agent={agent} onStarted={onClose} />}
     </Modal>
   );
 }
 
-function Form({ agent }: { agent: string }) {
+function Form({ agent, onStarted }: { agent: string; onStarted: () => void }) {
   const [name, setName] = useState(agent);
   const [objective, setObjective] = useState("");
   const [input, setInput] = useState("");
@@ -43,7 +43,12 @@ function Form({ agent }: { agent: string }) {
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        if (isReady) void start.run().then((made) => made && go(`/runs/${encodeURIComponent(made.run_id)}`));
+        if (!isReady) return;
+        void start.run().then((made) => {
+          if (!made) return;
+          onStarted(); // the dialog would stay until the page of the run has come
+          go(`/runs/${encodeURIComponent(made.run_id)}`);
+        });
       }}
     >
       <Stack>

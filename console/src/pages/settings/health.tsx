@@ -1,6 +1,6 @@
-import { Badge, Button, Group, Stack, Text } from "@mantine/core";
+import { Badge, Button, Center, Group, Loader, Stack, Text } from "@mantine/core";
 import { type Schemas, useCan, useGet } from "../../api";
-import { Code, DataTable, Empty, Loading, ProblemNote } from "../../ui";
+import { Code, DataTable, Empty, ProblemNote } from "../../ui";
 
 type Finding = Schemas["Finding"];
 
@@ -16,7 +16,19 @@ export function Health() {
   const { data, error, isFetching, refetch } = useGet<Schemas["Findings"]>("/api/v1/doctor", {}, { enabled: isAdmin, staleTime: 60_000 });
   if (!isAdmin) return <Empty title="Health is for administrators">Whoever has the role admin sees what works here, and what mends the rest. At a terminal: remit doctor</Empty>;
   if (error) return <ProblemNote problem={error} retry={() => void refetch()} />;
-  if (!data) return <Loading label="Looking at everything" />;
+  if (!data) {
+    return (
+      <Center mih={160} role="status">
+        <Stack align="center" gap="xs" maw={480}>
+          <Loader size="sm" />
+          <Text fw={600}>Checking what works here</Text>
+          <Text size="sm" c="dimmed" ta="center">
+            The data folder, agents, policy, models, connections and the store, then the sandbox: the first time, hostile programs try to get out of it, which takes a few seconds.
+          </Text>
+        </Stack>
+      </Center>
+    );
+  }
   const broken = data.items.filter((each) => each.verdict === "bad").length;
   return (
     <Stack gap="sm">

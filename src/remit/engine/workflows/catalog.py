@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
@@ -13,7 +13,6 @@ from remit.core.errors import DeniedError, InputError, NotFoundError
 from remit.core.run import Run
 from remit.core.states import check
 from remit.core.states.imported import Linked, links
-from remit.core.states.picture import Graph, Status, graph
 from remit.core.states.progress import Progress
 from remit.core.states.report import Problem
 from remit.core.states.resources import parse
@@ -24,10 +23,12 @@ from remit.engine.kit import Kit
 from remit.engine.resolving import Resolved
 from remit.engine.workflows.kind import told
 from remit.engine.workflows.names import INLINE, START, machine_name
-from remit.engine.workflows.picturing import statuses
 from remit.engine.workflows.spec import states, workflow_spec
 from remit.ports.agents import Agent
 from remit.ports.services import tool_name
+
+if TYPE_CHECKING:
+    from remit.engine.workflows.picturing import Picture
 
 Source = Literal["code", "registry", "run", "file"]
 
@@ -67,14 +68,6 @@ class Checked(Struct, frozen=True):
     ok: bool
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
-
-
-class Picture(Struct, frozen=True):
-    """A document as a graph, and how far each of its states has come, by JSON pointer."""
-
-    graph: Graph
-    statuses: dict[str, Status]
-    ended: bool = True
 
 
 class Workflows:
@@ -179,16 +172,20 @@ class Workflows:
 
     async def picture(self, tenant_id: str, name: str) -> Picture:
         """The picture of a workflow as it stands."""
+        from remit.engine.workflows.picturing import pictured
+
         found = await self._resolved(tenant_id, name)
-        return Picture(graph(found.document or {}, name), {})
+        return pictured(found.document or {}, name)
 
     async def picture_of_run(self, tenant_id: str, run_id: str, name: str = "") -> Picture:
         """The picture of the document that a run went by, with how far its states have come.
 
         Raises NotFoundError for a run that is not there, is of another workflow than `name`, or of none (E649).
         """
+        from remit.engine.workflows.picturing import pictured
+
         run, progress = await self._run(tenant_id, run_id, name)
-        return Picture(graph(progress.document, _title(run)), statuses(run), run.finished is not None)
+        return pictured(progress.document, _title(run), run)
 
     async def _run(self, tenant_id: str, run_id: str, name: str) -> tuple[Run, Progress]:
         run, _ = await loading.load(self._kit.store, run_id, tenant_id)

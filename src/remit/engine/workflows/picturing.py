@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
 
 from remit.core.run import Run
-from remit.core.states.picture import Phase, Status
+from remit.core.states.picture import Graph, Phase, Status, graph
 from remit.core.states.progress import Pointer, Visit
 from remit.core.states.resources import parse
 from remit.core.states.text import child
@@ -20,6 +23,21 @@ _ENDED: dict[str, Phase] = {
 }
 _WAITS = frozenset({"awaiting", "in_doubt", "child"})
 """States of a step in which somebody else is at work."""
+
+
+class Picture(Struct, frozen=True):
+    """A document as a graph, and how far each of its states has come, by JSON pointer."""
+
+    graph: Graph
+    statuses: dict[str, Status]
+    ended: bool = True
+
+
+def pictured(document: Mapping[str, Any], title: str, run: Run | None = None) -> Picture:
+    """The picture of a document, with how far `run` has come if it goes by it."""
+    if run is None:
+        return Picture(graph(document, title), {})
+    return Picture(graph(document, title), statuses(run), run.finished is not None)
 
 
 def statuses(run: Run) -> dict[str, Status]:

@@ -1,5 +1,5 @@
 import { Component, type ReactNode } from "react";
-import { ProblemNote } from "./ui";
+import { ProblemNote } from "./frame";
 
 /** Keeps the frame when a page fails, and starts anew when one goes elsewhere. */
 export class Boundary extends Component<{ children: ReactNode }, { error: Error | null }> {

@@ -1,4 +1,3 @@
-import { Kbd, Modal, Stack, Group, Text } from "@mantine/core";
 import { useEffect, useRef, useSyncExternalStore } from "react";
 
 export interface KeyOf {
@@ -49,22 +48,10 @@ function isBehindDialog(target: EventTarget | null): boolean {
   return document.querySelector('[role="dialog"]') !== null && target instanceof HTMLElement && target.closest('[data-keys="allowed"]') === null;
 }
 
-/** What `?` shows: the keys of the page and of everywhere. */
-export function KeysHelp({ opened, onClose }: { opened: boolean; onClose: () => void }) {
-  const all = useSyncExternalStore(
+/** The keys that count at this moment, of the page and of everywhere. */
+export function useRegisteredKeys(): readonly (readonly KeyOf[])[] {
+  return useSyncExternalStore(
     (tell) => (listeners.add(tell), () => listeners.delete(tell)),
     () => registered,
-  );
-  return (
-    <Modal opened={opened} onClose={onClose} title="Keys">
-      <Stack gap="xs">
-        {all.flat().map((one) => (
-          <Group key={`${one.key}${one.label}`} justify="space-between">
-            <Text size="sm">{one.label}</Text>
-            <Kbd>{one.key}</Kbd>
-          </Group>
-        ))}
-      </Stack>
-    </Modal>
   );
 }
