@@ -68,6 +68,7 @@ OTHERS = {
     "sandbox": ("--quick", "--no-peers", "--out"),
     "retrieval": ("--quick", "--no-peers", "--out"),
     "search": ("--quick",),
+    "console": ("--quick",),
 }
 """Benchmarks that print tables of their own, and which of the options they take."""
 

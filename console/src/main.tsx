@@ -12,7 +12,10 @@ import { theme } from "./theme";
 
 const client = new QueryClient({
   defaultOptions: {
+    // A browser without a network calls itself offline, and the server may be on this very machine: ask it anyway.
+    mutations: { networkMode: "always" },
     queries: {
+      networkMode: "always",
       staleTime: 2_000,
       // A refusal stays one; only when nobody answers is it worth asking again.
       retry: (count, error) => !(error instanceof Problem && error.status >= 400 && error.status < 500) && count < 2,

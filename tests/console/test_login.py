@@ -89,3 +89,11 @@ async def test_a_problem_of_the_provider_is_told_in_our_words(console: Console) 
     await page.reload()
     await expect(page.get_by_role("heading", name="Sign in to Remit")).to_be_visible()
     assert await page.locator("img[src=x]").count() == 0
+
+
+async def test_it_works_with_the_network_cable_out(console: Console) -> None:
+    """A browser that calls itself offline still asks the server on its own machine."""
+    page = await console.go("/")
+    await page.evaluate("dispatchEvent(new Event('offline'))")
+    await console.go("/workflows")
+    await expect(page.get_by_role("link", name="research-team")).to_be_visible()

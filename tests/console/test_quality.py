@@ -40,6 +40,7 @@ async def console(browser: Browser, tmp_path_factory: pytest.TempPathFactory) ->
 async def shop(console: Console, tmp_path_factory: pytest.TempPathFactory) -> Console:
     """The console, once tables are watched."""
     await watched(console, tmp_path_factory.mktemp("data"))
+    await console.page.reload()  # it keeps for two seconds what it knew before
     return console
 
 

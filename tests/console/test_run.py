@@ -292,5 +292,5 @@ async def test_a_run_of_very_many_steps(browser: Browser, tmp_path: Path) -> Non
         await steps.focus()
         await page.keyboard.press("G")
         await expect(page.get_by_role("button", name="lookup_order m9999.0 tool done")).to_be_visible()
-        assert len(asked) <= 3
+        assert len(asked) <= 13  # ten stand alone and may still be on their way; all would be forty
         assert await steps.get_by_role("listitem").count() < 100

@@ -133,6 +133,14 @@ async def test_a_run_starts_from_a_form_of_what_states_read_and_colours_the_pict
         "lines": [{"sku": 1}, {"sku": 2}],
         "note": "gift",
     }
+    await page.get_by_text("Graph", exact=True).click()
+    await expect(
+        page.get_by_role("group", name="orders").get_by_role("button", name="Large?")
+    ).to_be_visible()
+    await page.get_by_text("List", exact=True).click()
+    came = page.get_by_role("list", name="orders").get_by_role("listitem").filter(has_text="Large?").first
+    await expect(came).to_contain_text("succeeded")
+    await flows.shot("workflow-run-graph")
     await flows.go("/workflows/orders?tab=run")
     await page.get_by_role("button", name="Take the last run's input").click()
     await expect(page.get_by_role("textbox", name="note")).to_have_value("gift")

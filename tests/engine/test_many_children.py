@@ -58,6 +58,7 @@ async def left(app: App) -> int:
             "postgres",
             marks=[
                 pytest.mark.service,
+                pytest.mark.nightly,
                 pytest.mark.skipif(
                     not POSTGRES, reason="REMIT_TEST_POSTGRES names no PostgreSQL to test with"
                 ),

@@ -23,7 +23,7 @@ DYNAMODB = os.environ.get("REMIT_TEST_MINISTACK", "")
 REDIS = os.environ.get("REMIT_TEST_REDIS", "")
 FEW = ("dynamodb", "redis")
 LONG = ("random", "transition")
-LONG_ON = {"redis": ("test_bus.py",)}
+LONG_ON = {"redis": ("test_bus.py",), "dynamodb": ("test_bus.py",)}
 ACCOUNT = f"{secrets.randbelow(10**12):012d}"
 """An account of the emulator for this process and those that it kills."""
 

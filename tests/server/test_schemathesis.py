@@ -34,7 +34,7 @@ schema = schemathesis.openapi.from_dict(routes().openapi())
 
 
 bounded = settings(
-    max_examples=12,
+    max_examples=7,
     deadline=None,
     derandomize=True,
     database=None,
