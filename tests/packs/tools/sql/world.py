@@ -116,22 +116,26 @@ class World:
                 connection.cursor().execute(statement)
 
     def state(self) -> str:
-        """A digest of everything that a query could have changed."""
+        """A digest of everything that a query could have changed. Of a server that others use too: these databases, their readers, and who may do all."""
         if self.kind in FILES:
             files = sorted(p for p in self.folder.rglob("*") if p.is_file())
             return "\n".join(f"{p}:{hashlib.sha256(p.read_bytes()).hexdigest()}" for p in files)
         counted = [self.unguarded(f"SELECT count(*) FROM {table}", self.whole) for table in COLUMNS]
+        readers = ", ".join(f"'reader_{name}'" for name in self._made)
         if self.kind == "mariadb":
+            schemas = ", ".join(f"'{name}'" for name in ("mysql", *self._made))
             names = self.unguarded(
-                "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema <> 'information_schema'"
+                f"SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN ({schemas})"
             )
-            return repr((counted, sorted(names), self.unguarded("SELECT user FROM mysql.user")))
+            users = self.unguarded(
+                f"SELECT * FROM mysql.user WHERE user IN ({readers}) OR super_priv = 'Y' ORDER BY user, host"
+            )
+            return repr((counted, sorted(names), users))
         relations = self.unguarded(
             "SELECT oid::text, relname, relkind FROM pg_class WHERE relpersistence <> 't'", self.whole
         )
         roles = self.unguarded(
-            "SELECT rolname, rolsuper FROM pg_roles WHERE rolname NOT LIKE 'reader\\_%' AND rolname NOT LIKE 'shop\\_%'",
-            self.whole,
+            f"SELECT rolname, rolsuper FROM pg_roles WHERE rolname IN ({readers}) OR rolsuper", self.whole
         )
         large = self.unguarded("SELECT count(*) FROM pg_largeobject_metadata", self.whole)
         return repr((counted, sorted(relations), sorted(roles), large))

@@ -279,7 +279,7 @@ class S3(Parquet):
 
     name = "s3"
     endpoint = os.environ.get("REMIT_TEST_MINISTACK", "")
-    bucket = "remit-validation-tests"
+    bucket = f"remit-validation-{uuid.uuid4().hex[:8]}"
 
     def write(self, columns: Columns) -> str:
         path = Path(super().write(columns))

@@ -312,7 +312,8 @@ class TestS3:
         dead = (
             f"endpoint=http://127.0.0.1:{closed_port}&region=us-east-1&access_key=a&secret_key=${{secret:pw}}"
         )
-        assert code_of(f"s3://{store.bucket}/a.parquet?{dead}", SECRETS) == "E562"
+        for key in ("a", "404", "403"):  # a name is no answer of the server
+            assert code_of(f"s3://{store.bucket}/{key}.parquet?{dead}", SECRETS) == "E562"
 
     def test_folders_and_patterns(self, store: S3) -> None:
         for day in (1, 2):
