@@ -4,6 +4,7 @@ export { type ChartProps, LazyChart, Spark } from "./charts";
 export { ConfirmProvider, useConfirm } from "./confirm";
 export { csvOf, download } from "./csv";
 export { JsonDiff, stable, TextDiff } from "./diff";
+export { Editor, type EditorHandle, type Mark } from "./editor";
 export { SchemaForm } from "./form";
 export { Empty, Loading, NoPage, PageHead, ProblemNote } from "./frame";
 export { type GraphEdge, type GraphNode, graphOf, LazyGraph, type NodeState, WorkflowGraph } from "./graph";

@@ -139,77 +139,97 @@ class App(Asked):
         self.policy = kit.policy
         self.catalogue = kit.catalogue
         self.registry = kit.registry
+        self.telemetry: Telemetry = kit.telemetry
+        self.engine = Engine(kit)
+        self.worker = Worker(kit, self.engine, concurrency=settings.concurrency)
+        self.workflows = Workflows(kit)
+        self._remember()
+        self.runs = Runs(kit, deltas, self.conversations, working_ttl_s=settings.memory.working_ttl_s)
+        self._control(plane)
+        self._account()
+        self._hear()
+        self._admit()
+        self._prove()
+
+    def _remember(self) -> None:
+        """What was said, and what is known."""
+        kept = self.settings.memory
+        self.conversations = Conversations(
+            self.store, self.clock, history=kept.history, summarise=kept.summarise
+        )
+        self.memories = self.equipment.memories
+        self.curator = Curator(
+            self.memories,
+            self.clock,
+            self.registry,
+            self.policy,
+            lambda text: self.kit.redactor("default").text(text),
+        )
+
+    def _control(self, plane: ControlPlane) -> None:
+        """What is defined, held to rules, scheduled and told."""
         own = {applier.kind for applier in plane.appliers}
-        others = [RegistryApplier(kit.registry, kind) for kind in kit.registry.kinds if kind not in own]
-        self.applying = Applying([*others, *plane.appliers], Editors(kit.policy))
+        others = [RegistryApplier(self.registry, kind) for kind in self.registry.kinds if kind not in own]
+        self.applying = Applying([*others, *plane.appliers], Editors(self.policy))
         self.tables = plane.tables
         self.validation_types = plane.validation_types
         self.validations = plane.validations
         self.validation_runs = plane.validation_runs
         self.scorecards = plane.scorecards
-        self.telemetry: Telemetry = kit.telemetry
-        self.engine = Engine(kit)
-        kept = settings.memory
-        self.conversations = Conversations(
-            kit.store, kit.clock, history=kept.history, summarise=kept.summarise
-        )
-        self.memories = equipment.memories
-        self.curator = Curator(
-            self.memories,
-            kit.clock,
-            kit.registry,
-            kit.policy,
-            lambda text: kit.redactor("default").text(text),
-        )
-        self.approvals = Approvals(kit)
-        self.envelopes = Envelopes(kit.store)
-        self.costs = Costs(kit.store, kit.clock)
-        self.sweeper = Sweeper(
-            kit.clock,
-            [
-                equipment.memories.sweep,
-                equipment.states.sweep,
-                self.approvals.fill_deadlines,
-                self.costs.fold,
-                self.costs.fill,
-            ],
-        )
-        self.runs = Runs(kit, deltas, self.conversations, working_ttl_s=kept.working_ttl_s)
-        self.decisions = Decisions(kit.store)
-        self.worker = Worker(kit, self.engine, concurrency=settings.concurrency)
         self.schedules = plane.schedules
         self.notifiers = plane.notifiers
         self.notifications = plane.notifications
         self.scheduler = Scheduler(
             plane.schedules,
-            kit.clock,
+            self.clock,
             self.runs.submit,
             wanted_by_rules(plane.tables, plane.validations),
-            crash=kit.crash,
+            crash=self.kit.crash,
         )
-        self.workflows = Workflows(kit)
-        agents = kit.catalogue.agents
-        bus.start_with(Starter(kit.store, bus.subscriptions, agents, self.runs.submit))
-        bus.subscriptions.declare(bus_rules.of_code(agent.spec for agent in agents.values()))
-        self.callbacks = Callbacks(kit.store, kit.clock)
-        if settings.bus.startswith("kafka:"):
+
+    def _account(self) -> None:
+        """What people decide, what was decided and what it cost; and what is swept up now and then."""
+        self.approvals = Approvals(self.kit)
+        self.decisions = Decisions(self.store)
+        self.envelopes = Envelopes(self.store)
+        self.costs = Costs(self.store, self.clock)
+        self.sweeper = Sweeper(
+            self.clock,
+            [
+                self.memories.sweep,
+                self.equipment.states.sweep,
+                self.approvals.fill_deadlines,
+                self.costs.fold,
+                self.costs.fill,
+            ],
+        )
+
+    def _hear(self) -> None:
+        """Events start agents, and answers end what waits for them."""
+        agents = self.catalogue.agents
+        self.bus.start_with(Starter(self.store, self.bus.subscriptions, agents, self.runs.submit))
+        self.bus.subscriptions.declare(bus_rules.of_code(agent.spec for agent in agents.values()))
+        self.callbacks = Callbacks(self.store, self.clock)
+        if self.settings.bus.startswith("kafka:"):
             from remit.bootstrap.topics import take_tasks
 
-            take_tasks(bus, settings, kit, self.runs, self.callbacks)
-        self.views = SavedViews(kit.store, kit.clock)
-        self.keys = Keys(kit.store, kit.clock)
-        self.sessions = Sessions(kit.store, kit.clock, self.keys)
-        self.provider = open_provider(settings, kit.secrets, kit.clock)
+            take_tasks(self.bus, self.settings, self.kit, self.runs, self.callbacks)
+
+    def _admit(self) -> None:
+        """Who may come in, and what each of them likes to see."""
+        self.keys = Keys(self.store, self.clock)
+        self.sessions = Sessions(self.store, self.clock, self.keys)
+        self.provider = open_provider(self.settings, self.kit.secrets, self.clock)
         """Who vouches for people besides keys; None where nobody does."""
-        self.audit = Audit(
-            kit.store,
-            kit.clock,
-            Ed25519Signer(
-                settings.home / "audit.key", None if settings.secrets_from == "env" else kit.secrets
-            ),
-        )
-        self.archiving = Archiving(kit.store, open_archive(settings, kit.clock), self.audit)
-        self.known_secrets = known_secrets(kit.secrets, settings)
+        self.views = SavedViews(self.store, self.clock)
+
+    def _prove(self) -> None:
+        """What nobody can change unseen, and what nobody may read."""
+        settings, secrets = self.settings, self.kit.secrets
+        keeper = None if settings.secrets_from == "env" else secrets
+        self.audit = Audit(self.store, self.clock, Ed25519Signer(settings.home / "audit.key", keeper))
+        self.archiving = Archiving(self.store, open_archive(settings, self.clock), self.audit)
+        self.known_secrets = known_secrets(secrets, settings)
         """Every secret known by now: what logs leave out."""
 
     @property

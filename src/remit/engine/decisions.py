@@ -14,13 +14,13 @@ from remit.core.codec import plain
 from remit.core.policy import Decision, Verdict
 from remit.core.records import PolicyRefusal
 from remit.core.run import Run
+from remit.engine.ledger_rows import CALL
 from remit.ports.store import Page, Put, Records
 
 MOST_LOOKED = 2000
 """Records that one page looks through at most, where a filter leaves most of them out."""
 
 PORTION = 200
-CALL = "tool_call"
 
 
 class Decided(Struct, frozen=True):

@@ -5,24 +5,21 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from msgspec.structs import asdict
-
 from remit.core import event as ev
 from remit.core.codec import encode
 from remit.core.errors import ArgumentsError, ToolError, is_code
 from remit.core.provenance import Label, covering
-from remit.core.records import ToolCallRecord
 from remit.core.run import Run, Step
 from remit.core.task import Artifact
 from remit.core.tool import ToolSpec
-from remit.engine import telling
+from remit.engine import ledger_rows, telling
 from remit.engine.breaker import Breaker
 from remit.engine.contracts import output_problems
 from remit.engine.effects import Recorder
 from remit.engine.kit import Kit
 from remit.engine.tenant_secrets import TenantSecrets
 from remit.ports.agents import Found, Kept, Tool, ToolContext
-from remit.ports.store import Put, Write
+from remit.ports.store import Write
 
 PREVIEW_CHARS = 2000
 
@@ -246,7 +243,7 @@ class Execution:
 
     async def _flush(self) -> None:
         """An effect's outcome is written at once; a read's goes with the next append, since it can be read again."""
-        row = [_ledger_row(self.recorder.run, self.step)]
+        row = [ledger_rows.as_it_ended(self.recorder.run, self.step)]
         if self.spec.effect == "read":
             self.recorder.note_later(row)
         else:
@@ -286,32 +283,12 @@ def unwritten(run: Run) -> list[Write]:
     if run.epoch == 0 or run.waiting_on:
         return []
     called = (s for s in run.steps.values() if s.kind == "tool" and s.key)
-    return [_ledger_row(run, step) for step in called if step.state in ("done", "failed")]
+    return [ledger_rows.as_it_ended(run, step) for step in called if step.state in ("done", "failed")]
 
 
 def _answered(code: str) -> bool:
     """Whether a failure is the tool's own answer, under the code of its author, and no trouble with the tool."""
     return code == "E700" or not is_code(code)
-
-
-def _ledger_row(run: Run, step: Step) -> Put:
-    """The row of a call whose outcome is known, all of it from the fold."""
-    row = ToolCallRecord(
-        call_id=f"{run.run_id}/{step.step}",
-        run_id=run.run_id,
-        tenant_id=run.task.tenant_id,
-        tool_id=step.name,
-        input_hash=step.arguments_digest,
-        policy_decision=step.decision.verdict if step.decision else "allow",
-        execution_status=step.state,
-        output_ref=(step.output_ref or "inline") if step.state == "done" else "",
-        latency_ms=step.latency_ms,
-        started_ts=step.started_ts,
-        agent_id=run.agent.name,
-        policies=step.decision.policies if step.decision else (),
-        approval_id=step.approval_id,
-    )
-    return Put("tool_call", asdict(row))
 
 
 def _cancelled() -> bool:

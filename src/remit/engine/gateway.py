@@ -16,16 +16,15 @@ from msgspec.structs import replace
 from remit.core import event as ev
 from remit.core.approval import Approval
 from remit.core.budget import Reservation, Usage, exceeded
-from remit.core.codec import digest_of, idempotency_key, plain
+from remit.core.codec import digest_of, idempotency_key
 from remit.core.errors import BudgetError, DeniedError, FencedError, InputError, NotFoundError, StoreError
 from remit.core.message import Message
 from remit.core.policy import Decision, Principal
 from remit.core.provenance import Label
-from remit.core.records import ToolCallRecord
 from remit.core.run import Run, Step
 from remit.core.task import Problem
 from remit.core.tool import ToolSpec
-from remit.engine import delegation, gates, telling
+from remit.engine import delegation, gates, ledger_rows, telling
 from remit.engine.asking import Asking
 from remit.engine.breaker import Breaker
 from remit.engine.calls import Ask, Interrupted, Parked, Plan
@@ -281,24 +280,8 @@ class Gateway:
         return Plan([intended], writes, runs=True)
 
     def _ledger_row(self, ask: Ask, arguments: Any, status: str, expect: Any) -> Put:
-        known = self.run.steps.get(ask.step)
-        decision = known.decision if known is not None else None
-        row = ToolCallRecord(
-            call_id=f"{self.run.run_id}/{ask.step}",
-            run_id=self.run.run_id,
-            tenant_id=self.run.task.tenant_id,
-            tool_id=ask.name,
-            input_hash=digest_of(arguments),
-            policy_decision="allow",
-            execution_status=status,
-            output_ref="",
-            latency_ms=0.0,
-            started_ts=self.kit.clock.now(),
-            agent_id=self.run.agent.name,
-            policies=decision.policies if decision is not None else (),
-            approval_id=known.approval_id if known is not None else "",
-        )
-        return Put("tool_call", plain(row), expect)
+        digest, now = digest_of(arguments), self.kit.clock.now()
+        return ledger_rows.as_it_stands(self.run, ask.step, ask.name, digest, status, now, expect)
 
     def _refusal(self, decided: ev.ToolDecided, approval: str = "") -> Put:
         """The decision log's row of a call that policy does not let through as it was asked."""

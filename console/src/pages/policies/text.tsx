@@ -3,8 +3,7 @@ import { useDebouncedValue } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { api, piece, type Problem, type Schemas, useAct, useCan, useGet, whyNot } from "../../api";
-import { Code, Fact, Loading, ProblemNote, SchemaForm, stable, TextDiff } from "../../ui";
-import { Editor } from "../registry/editor";
+import { Code, Editor, Fact, Loading, ProblemNote, SchemaForm, stable, TextDiff } from "../../ui";
 
 export interface Draft {
   cedar: string;

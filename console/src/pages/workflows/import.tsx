@@ -4,8 +4,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import { api, piece, Problem, type Schemas, useAct, useCan, whyNot } from "../../api";
-import { graphOf, LazyGraph, PageHead, ProblemNote } from "../../ui";
-import { Editor, type EditorHandle } from "./editor";
+import { Editor, type EditorHandle, graphOf, LazyGraph, PageHead, ProblemNote } from "../../ui";
 
 type Preview = Schemas["WorkflowPreview"];
 
@@ -68,7 +67,7 @@ export function Import({ onClose }: { onClose: () => void }) {
               </Button>
             </Group>
           </Group>
-          <Editor ref={editor} value={text} onChange={setText} marked={problems.map((problem) => problem.line ?? 0)} label="Document" />
+          <Editor ref={editor} text={text} onChange={setText} marks={problems.map((problem) => ({ line: problem.line ?? 0, message: problem.message }))} label="Document" rows={28} unlisted />
           {holders.map((holder) => (
             <TextInput key={holder} label={`\${${holder}}`} description="What stands here instead" value={filled[holder] ?? ""} onChange={(event) => setFilled({ ...filled, [holder]: event.currentTarget.value })} />
           ))}

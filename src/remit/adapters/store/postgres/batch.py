@@ -5,7 +5,6 @@ The requests are taken in order, each seeing those before it; one that fails cha
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,28 +12,17 @@ from typing import Any
 from remit.adapters.store import items
 from remit.adapters.store.packing import Packed
 from remit.adapters.store.postgres.records import Tables
+from remit.adapters.store.requests import Asked
 from remit.core.errors import FencedError, RemitError, RunExistsError
-from remit.ports.store import Entry, Signal, Status, Write
+from remit.ports.store import Entry, Signal, Write
 
 Slot = tuple[str, items.Key]
 
 
-@dataclass
-class Request:
-    """One `create` (with `who`), `append` (with `run_id` only) or `transact` (with neither)."""
+@dataclass(eq=False)
+class Request(Asked):
+    """A request, and how the batch that it is in has settled it."""
 
-    future: asyncio.Future[int]
-    writes: Sequence[Write] = ()
-    run_id: str = ""
-    who: tuple[str, str, str] | None = None
-    seq: int = -1
-    epoch: int = 0
-    entries: Sequence[Entry] = ()
-    contents: Sequence[Packed] = ()
-    consumed: Sequence[str] = ()
-    status: Status | None = None
-    wake_ts: int | None = None
-    now: int = 0
     durable: bool = True
     result: int = 0
     error: BaseException | None = None

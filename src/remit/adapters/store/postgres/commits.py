@@ -16,6 +16,7 @@ from remit.adapters.store.postgres import batch as deciding
 from remit.adapters.store.postgres import failures, records
 from remit.adapters.store.postgres.batch import Batch, Request, Run, Slot
 from remit.adapters.store.postgres.records import Connection, Tables
+from remit.adapters.store.requests import drain
 from remit.core.errors import CommitUnknownError, StoreError
 
 LARGEST_BATCH = 200
@@ -95,19 +96,9 @@ class GroupCommit:
     async def _serve(self) -> None:
         more = True
         while more:
-            requests, more = await self._drain()
+            requests, more = await drain(self._queue, LARGEST_BATCH)
             await self._commit(requests)
             self._settle(requests)
-
-    async def _drain(self) -> tuple[list[Request], bool]:
-        requests: list[Request] = []
-        request = await self._queue.get()
-        while request is not None:
-            requests.append(request)
-            if len(requests) >= LARGEST_BATCH or self._queue.empty():
-                return requests, True
-            request = self._queue.get_nowait()
-        return requests, False
 
     def _settle(self, requests: Sequence[Request]) -> None:
         self._wake([request.run_id for request in requests if request.run_id and request.error is None])

@@ -18,13 +18,13 @@ from redis import exceptions
 from redis.asyncio.connection import Connection
 
 from remit.adapters.store import items
-from remit.adapters.store.packing import Packed
 from remit.adapters.store.redis import failures, scripts
 from remit.adapters.store.redis.declarations import REVISION, Declarations
 from remit.adapters.store.redis.places import place
 from remit.adapters.store.redis.server import Server, ask
+from remit.adapters.store.requests import Asked, drain
 from remit.core.errors import FencedError, InputError, RemitError, RunExistsError, StoreError
-from remit.ports.store import Entry, Signal, Status, Write
+from remit.ports.store import Entry, Signal
 
 LARGEST_BATCH = 200
 REMEMBERED_BYTES = 8 * 1024 * 1024
@@ -36,21 +36,9 @@ Slot = tuple[str, bytes]
 
 
 @dataclass(eq=False)
-class Request:
-    """One `create` (with `who`), `append` (with `run_id` only) or `transact` (with neither)."""
+class Request(Asked):
+    """A request, with what is thought to be there and what it is to become."""
 
-    future: asyncio.Future[int]
-    writes: Sequence[Write] = ()
-    run_id: str = ""
-    who: tuple[str, str, str] | None = None
-    seq: int = -1
-    epoch: int = 0
-    entries: Sequence[Entry] = ()
-    contents: Sequence[Packed] = ()
-    consumed: Sequence[str] = ()
-    status: Status | None = None
-    wake_ts: int | None = None
-    now: int = 0
     guesses: dict[Slot, bytes] = field(default_factory=dict)
     wishes: dict[Slot, bytes] = field(default_factory=dict)
     refusal: RemitError | None = None
@@ -145,22 +133,12 @@ class GroupCommit:
     async def _serve(self) -> None:
         more = True
         while more:
-            requests, more = await self._drain()
+            requests, more = await drain(self._queue, LARGEST_BATCH)
             for request in requests:
                 request.deadline = time.monotonic() + self._timeout_s
             while requests:
                 requests = await self._attempt(requests)
             self._remembered.trim()
-
-    async def _drain(self) -> tuple[list[Request], bool]:
-        requests: list[Request] = []
-        request = await self._queue.get()
-        while request is not None:
-            requests.append(request)
-            if len(requests) >= LARGEST_BATCH or self._queue.empty():
-                return requests, True
-            request = self._queue.get_nowait()
-        return requests, False
 
     async def _attempt(self, requests: Sequence[Request]) -> list[Request]:
         """Decide and send every request; those that must be decided again."""
