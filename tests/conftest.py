@@ -6,6 +6,16 @@ import pytest
 
 from remit.bootstrap.adapters import shared_session
 
+LONG = (
+    "tests/deploy/",
+    "tests/frameworks/",
+    "tests/console/",
+    "tests/faults/",
+    "tests/workflows/",
+    "tests/cli/",
+)
+"""Where a single file takes minutes. They are begun first, so that no worker is left alone with one at the end."""
+
 
 @pytest.fixture(autouse=True)
 def _own_credentials() -> None:
@@ -20,6 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    places = [*LONG, ""]
+    items.sort(key=lambda item: next(i for i, place in enumerate(places) if item.nodeid.startswith(place)))
     if config.getoption("--nightly"):
         return
     skip = pytest.mark.skip(reason="long; run it with --nightly")
