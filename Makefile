@@ -21,6 +21,7 @@ check: setup ## types, lint, import rules, generated files
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/contracts.py --check
 	$(BIN)/python scripts/errors.py --check
+	$(BIN)/python scripts/reference.py --check
 
 bench: setup ## ours and the peers', side by side; prints ratios and writes benchmarks/results/
 	$(BIN)/python -m benchmarks.run $(ARGS)
@@ -43,6 +44,7 @@ lock: setup ## pin again, hashes and all
 contracts: setup ## regenerate contracts/
 	$(BIN)/python scripts/contracts.py
 	$(BIN)/python scripts/errors.py
+	$(BIN)/python scripts/reference.py
 
 setup: $(STAMP)
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from remit.core.extras import how_to_install
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reference" / "errors.md"
 CODE = re.compile(r"E\d{3,4}")
@@ -26,6 +28,7 @@ CLASSES = {
     "E8": "The store",
     "E9": "The server",
     "E10": "The console and what it asks of the server",
+    "E11": "Names, filters and files that are not there",
 }
 """What the codes mean by their first digit; those of four digits by their first two."""
 
@@ -47,6 +50,12 @@ def text_of(node: ast.AST | None) -> str:
         return "".join(text_of(v) if isinstance(v, ast.Constant) else "…" for v in node.values)
     if isinstance(node, ast.BinOp):
         return text_of(node.left) + text_of(node.right)
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == how_to_install.__name__
+    ):
+        return how_to_install(text_of(node.args[0]) or "…")
     return ""
 
 

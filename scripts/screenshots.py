@@ -1,7 +1,7 @@
 """Pictures of the console's pages, in light and in dark, over the data that `make run` leaves.
 
-Usage: python scripts/screenshots.py [--out DIR] [--home DIR] [ROUTE ...]. Without routes every page is visited. The few that the README
-and docs show are kept in docs/images/ (the default of --out, with --docs); needs Chromium and a built console.
+Usage: python scripts/screenshots.py [--out DIR] [--home DIR] [--width PX] [NAME ...]. Without names every page and tab is visited. The
+few that the README and docs show are kept in docs/images/ (the default of --out, with --docs); needs Chromium and a built console.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
     parser.add_argument("--home", type=Path, help="a home of `remit demo`; made anew when left out")
     parser.add_argument("--docs", action="store_true", help="only what README and docs show")
+    parser.add_argument(
+        "--width", type=int, default=1360, help="of the window, in pixels: 390 is a telephone's"
+    )
     parser.add_argument("names", nargs="*", help="names of pages, as printed")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="remit-shots-") as made:
@@ -42,10 +45,11 @@ def main() -> None:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-        asyncio.run(_pictures(home, chosen.out, set(chosen.names) or (set(SHOWN) if chosen.docs else set())))
+        wanted = set(chosen.names) or (set(SHOWN) if chosen.docs else set())
+        asyncio.run(_pictures(home, chosen.out, wanted, chosen.width))
 
 
-async def _pictures(home: Path, out: Path, wanted: set[str]) -> None:
+async def _pictures(home: Path, out: Path, wanted: set[str], width: int) -> None:
     from msgspec.structs import replace
     from playwright.async_api import async_playwright
     from tests.console.kit import console_of
@@ -62,6 +66,7 @@ async def _pictures(home: Path, out: Path, wanted: set[str]) -> None:
         )
         async with console_of(open_app(settings), browser) as console:
             console.shots = out
+            await console.page.set_viewport_size({"width": width, "height": 860})
             for name, route in (await _routes(console)).items():
                 if wanted and name not in wanted:
                     continue
@@ -85,29 +90,41 @@ async def _routes(console: Any) -> dict[str, str]:
     tables = (await get("/api/v1/tables?limit=5"))["items"]
     rules = (await get("/api/v1/validations?limit=5"))["items"]
     workflows = (await get("/api/v1/workflows?limit=5"))["items"]
+    run = f"/runs/{next(run['run_id'] for run in runs if 'charged twice' in run['objective'])}"
     routes = {
         "home": "/",
         "runs": "/runs",
-        "run": f"/runs/{next(run['run_id'] for run in runs if 'charged twice' in run['objective'])}",
+        **_tabs("run", run, "messages", "calls", "approvals", "handoffs", "cost", "artifacts", "audit"),
         "approvals": "/approvals",
         "chat": "/chat",
         "workflows": "/workflows",
-        "quality": "/quality",
-        "registry": "/registry",
-        "policies": "/policies",
+        "workflow-import": "/workflows?import=1",
+        **_tabs("quality", "/quality", "owners", "rules", "proposals", "runs", "schedules", "notifiers"),
+        **_tabs("registry", "/registry", "changes"),
+        **_tabs("policies", "/policies", "tools", "test", "log"),
         "cost": "/cost",
-        "settings": "/settings",
+        "cost-model": "/cost?by=model",
+        **_tabs("settings", "/settings", "keys", "adapters", "about", "theme"),
+        "nowhere": "/nowhere",
     }
     if len(runs) > 1:
         routes["compare"] = f"/compare/{runs[0]['run_id']}/{runs[1]['run_id']}"
     if workflows:
-        routes["workflow"] = f"/workflows/{workflows[0]['name']}"
+        routes |= _tabs("workflow", f"/workflows/{workflows[0]['name']}", "document", "run", "versions")
     if tables:
-        routes["quality-table"] = f"/quality/tables/{tables[0]['table_id']}"
+        routes |= _tabs("quality-table", f"/quality/tables/{tables[0]['table_id']}", "rules", "runs", "edit")
     if rules:
-        routes["quality-rule"] = f"/quality/rules/{rules[0]['config_id']}"
-        routes["registry-one"] = f"/registry/table_validation/{rules[0]['config_id']}"
+        routes |= _tabs(
+            "quality-rule", f"/quality/rules/{rules[0]['config_id']}", "numbers", "versions", "edit"
+        )
+        at = f"/registry/table_validation/{rules[0]['config_id']}"
+        routes |= _tabs("registry-one", at, "versions", "aliases", "changes", "edit")
     return routes
+
+
+def _tabs(name: str, route: str, *tabs: str) -> dict[str, str]:
+    """A page, and it with each of these tabs opened."""
+    return {name: route} | {f"{name}-{tab}": f"{route}?tab={tab}" for tab in tabs}
 
 
 async def _ask(console: Any) -> None:

@@ -42,7 +42,7 @@ const frame = (now) => {
   const gap = now - before;
   before = now;
   if (gap > seen.gap) seen.gap = gap;
-  if (gap > 100) seen.gaps += 1;
+  if (gap > 50) seen.gaps += 1;
   requestAnimationFrame(frame);
 };
 requestAnimationFrame(frame);
@@ -230,7 +230,7 @@ async def _writing(folder: Path, rate: int, seconds: float) -> AsyncIterator[Non
 def table(found: list[Measured]) -> str:
     """The figures as Markdown."""
     lines = [
-        "| list of runs | changes | main thread | from change to row, median / most | tasks over 50 ms (longest) | most CPU of a task | longest without a frame | gaps over 100 ms | heap |",
+        "| list of runs | changes | main thread | from change to row, median / most | tasks over 50 ms (longest) | most CPU of a task | longest without a frame | gaps over 50 ms | heap |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for each in found:

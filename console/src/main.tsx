@@ -1,3 +1,4 @@
+import "@fontsource-variable/inter/index.css";
 import "./mantine.css";
 import "@mantine/notifications/styles.css";
 import "./theme.css";

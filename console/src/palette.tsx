@@ -4,6 +4,7 @@ import { useEffect, useState } from "react";
 import { useLocation } from "wouter";
 import { useGet, type Schemas } from "./api";
 import { PLACES } from "./places";
+import { Icon } from "./ui/icons";
 
 /** Ctrl K: go to a page, an agent, a workflow, or to a run by its id. It opens each time `wanted` grows. */
 export default function Palette({ wanted }: { wanted: number }) {
@@ -14,7 +15,7 @@ export default function Palette({ wanted }: { wanted: number }) {
   const agents = useGet<Schemas["AgentPage"]>("/api/v1/agents", { limit: 200 }, { enabled: isOpen, staleTime: 60_000 });
   const workflows = useGet<{ items: { name: string }[] }>("/api/v1/workflows", { limit: 200 }, { enabled: isOpen, staleTime: 60_000 });
   const actions: SpotlightActionData[] = [
-    ...PLACES.map((place) => ({ id: `page ${place.to}`, label: place.label, description: "page", onClick: () => go(place.to) })),
+    ...PLACES.map((place) => ({ id: `page ${place.to}`, label: place.label, description: "page", leftSection: <Icon name={place.icon} size={18} />, onClick: () => go(place.to) })),
     ...(agents.data?.items ?? []).flatMap(({ name }) => [
       { id: `chat ${name}`, label: `Chat with ${name}`, description: "agent", onClick: () => go(`/chat?agent=${encodeURIComponent(name)}`) },
       { id: `runs ${name}`, label: `Runs of ${name}`, description: "agent", onClick: () => go(`/runs?agent=${encodeURIComponent(name)}`) },
@@ -36,6 +37,7 @@ export default function Palette({ wanted }: { wanted: number }) {
       highlightQuery
       limit={12}
       scrollable
+      attributes={{ content: { "aria-label": "Search" } }}
       searchProps={{ placeholder: "Go to a page, agent, workflow or run id", "aria-label": "Search" }}
     />
   );

@@ -6,6 +6,7 @@ import { useConnected, useGet, useLive, useMe } from "./api";
 import { signOut } from "./api/signin";
 import { PLACES } from "./places";
 import { Boundary, useKeys } from "./ui";
+import { Icon } from "./ui/icons";
 
 const Palette = lazy(() => import("./palette"));
 const KeysHelp = lazy(() => import("./ui/keys-help"));
@@ -25,6 +26,7 @@ export function Shell({ children }: { children: ReactNode }) {
     { key: "?", label: "Show the keys", run: help.open },
     { key: "/", label: "Search pages, runs, agents", run: openPalette },
   ]);
+  useGoing();
   useEffect(() => {
     const listen = (event: KeyboardEvent) => {
       if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
@@ -54,21 +56,17 @@ export function Shell({ children }: { children: ReactNode }) {
             )}
           </Group>
           <Group gap="xs" wrap="nowrap">
-            <UnstyledButton onClick={openPalette} visibleFrom="xs" px={10} py={3} style={{ border: "1px solid var(--mantine-color-default-border)", borderRadius: 6 }}>
-              <Text size="sm" c="dimmed">
-                Search{" "}
-                <Text span size="xs">
-                  ctrl K
-                </Text>
-              </Text>
+            <UnstyledButton onClick={openPalette} visibleFrom="xs" className="remit-search">
+              <Icon name="search" size={14} />
+              <span>Search</span> <kbd>Ctrl K</kbd>
             </UnstyledButton>
             <ThemeButton />
             <ActionIcon variant="subtle" color="gray" onClick={help.open} aria-label="Keys">
-              ?
+              <Icon name="help" />
             </ActionIcon>
             <Tooltip label={`${me.actor_id} in tenant ${me.tenant_id}; ${me.roles.join(", ") || "no role"}. Signs out.`}>
               <UnstyledButton onClick={() => void signOut()} aria-label={`Sign out ${me.actor_id}`}>
-                <Badge variant="default" tt="none" radius="sm" maw={180}>
+                <Badge variant="default" tt="none" size="lg" fw={500} maw={180}>
                   {me.actor_id}
                 </Badge>
               </UnstyledButton>
@@ -80,7 +78,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <ScrollArea>
           <div>
             {PLACES.map((place) => (
-              <NavLink key={place.to} href={`#${place.to}`} label={place.label} active={place.to === "/" ? path === "/" : path === place.to || path.startsWith(`${place.to}/`)} rightSection={place.to === "/approvals" ? <Waiting /> : undefined} className="remit-place" py={6} />
+              <NavLink key={place.to} href={`#${place.to}`} label={place.label} active={place.to === "/" ? path === "/" : path === place.to || path.startsWith(`${place.to}/`)} rightSection={place.to === "/approvals" ? <Waiting /> : undefined} leftSection={<Icon name={place.icon} />} className="remit-place" mt={place.isApart ? "md" : undefined} />
             ))}
           </div>
         </ScrollArea>
@@ -98,6 +96,32 @@ export function Shell({ children }: { children: ReactNode }) {
   );
 }
 
+const GOING_MS = 2_000;
+
+/** `g` and then the letter of a page goes there; the page that is left does not hear the letter. */
+function useGoing() {
+  const [isGoing, setGoing] = useState(false);
+  const [, go] = useLocation();
+  useKeys([{ key: "g", label: "Go to a page: then its letter", run: () => setGoing(true) }]);
+  useEffect(() => {
+    if (!isGoing) return;
+    const listen = (event: KeyboardEvent) => {
+      setGoing(false);
+      const place = PLACES.find((one) => one.key === event.key);
+      if (!place || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      go(place.to);
+    };
+    addEventListener("keydown", listen, { capture: true });
+    const timer = setTimeout(() => setGoing(false), GOING_MS);
+    return () => {
+      clearTimeout(timer);
+      removeEventListener("keydown", listen, { capture: true });
+    };
+  }, [isGoing, go]);
+}
+
 /** How many approvals wait. */
 function Waiting() {
   const { data } = useGet<{ items: unknown[]; cursor?: string | null }>("/api/v1/approvals", { status: "pending", limit: 50 }, { refetchInterval: 30_000 });
@@ -107,7 +131,6 @@ function Waiting() {
 }
 
 const NEXT = { auto: "light", light: "dark", dark: "auto" } as const;
-const SIGN = { auto: "◐", light: "☀", dark: "☾" } as const;
 
 function ThemeButton() {
   const { colorScheme, setColorScheme } = useMantineColorScheme();
@@ -115,7 +138,7 @@ function ThemeButton() {
   return (
     <Tooltip label={`Theme: ${colorScheme}`}>
       <ActionIcon variant="subtle" color="gray" onClick={() => setColorScheme(NEXT[colorScheme])} aria-label={`Theme: ${colorScheme}; change it to ${NEXT[colorScheme]}`}>
-        {SIGN[colorScheme]}
+        <Icon name={colorScheme} />
       </ActionIcon>
     </Tooltip>
   );

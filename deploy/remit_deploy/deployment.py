@@ -11,10 +11,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from remit.core.errors import ConfigError, StoreError
-from remit_deploy import environments, indexing, releases
+from remit.server.console import folder_of
+from remit.settings import load
+from remit_deploy import assets, console, environments, indexing, releases
 from remit_deploy.assets import AssetsBucket
 from remit_deploy.aws import Account, Place, refused
 from remit_deploy.config import DeployConfig
+from remit_deploy.console import Files, Publishing
 from remit_deploy.costs.estimate import Estimate, estimate
 from remit_deploy.environments import Source
 from remit_deploy.failing import Failure, failures
@@ -28,25 +31,39 @@ from remit_deploy.synthesis import Assembly, synthesise
 RELEASE, REVISION, TEMPLATE = "RemitRelease", "RemitRevision", "RemitTemplate"
 """What a stack says of itself, as outputs."""
 
+CONSOLE_BUCKET = "ConsoleBucket"
+"""The output of a stack that shows the console."""
+
 
 class Prepared(Struct, frozen=True):
-    """All that is needed to deploy: what to run, and the template around it. `compiled`: as far as a Python was there."""
+    """All that is needed to deploy: what to run, and the template around it. `compiled`: as far as a Python was there.
+
+    `console` are the files of the release's console; whether they are shown here is the configuration's to say.
+    """
 
     config: DeployConfig
     release: Release
     assembly: Assembly
     size: int = 0
     compiled: bool = True
+    console: Files = {}
 
 
 class Planned(Struct, frozen=True):
-    """What deploying would do, and what it would cost. `running` is the release that is deployed now."""
+    """What deploying would do, and what it would cost. `running` is the release that is deployed now, `console` what becomes of
+    the console's files where it is to be shown."""
 
     prepared: Prepared
     plan: Plan
     estimate: Estimate
     running: str = ""
     change_set: ChangeSet | None = None
+    console: Publishing | None = None
+
+    @property
+    def nothing(self) -> bool:
+        """Whether all is as it should be already."""
+        return self.plan.nothing and (self.console is None or self.console.nothing)
 
 
 class DeployError(StoreError):
@@ -101,6 +118,11 @@ class Deployment:
         """Where its code is."""
         return AssetsBucket(self.account, self.name)
 
+    @property
+    def pages(self) -> str:
+        """The bucket of the console's files."""
+        return console.bucket_of(self.account, self.name)
+
     def running(self) -> dict[str, str]:
         """The outputs of what is deployed. Raises ConfigError E873 when nothing is."""
         if found := self.stack.outputs():
@@ -120,16 +142,21 @@ class Deployment:
         if self.place.is_emulator:
             config = environments.for_emulator(config)
         packages = source.packages
+        shown = console.built(folder_of(load(directory=source.root))) if config.console else {}
         where = (self._work / "bundle").resolve()
         files = project.read(source.root, app=source.app, include=packages.include)
         made = bundle.build(files, where, environments.target_of(config), packages.requirements)
         definitions |= {"python": made.python, "architecture": made.architecture}
-        release = releases.release_of(made, definitions, "", source.root)
+        known_as = console.hash_of(shown) if shown else ""
+        release = releases.release_of(made, definitions, "", source.root, known_as)
         prepared = self._synthesised(config, release, where)
-        return replace(prepared, size=made.size, compiled=made.compiled)
+        return replace(prepared, size=made.size, compiled=made.compiled, console=shown)
 
     def take_over(self, source: Source, other: Deployment) -> Prepared:
-        """The release that runs in another environment, with the settings of this one. Raises ConfigError E871, E873."""
+        """The release that runs in another environment, with the settings of this one.
+
+        Raises ConfigError E871, E873, E1071, E1072.
+        """
         id = other.running().get(RELEASE, "")
         release = releases.load(other.bucket, id, other.name)
         where = (self._work / "bundle").resolve()
@@ -137,11 +164,18 @@ class Deployment:
         config = source.config(self.config.environment, release.definitions)
         if self.place.is_emulator:
             config = environments.for_emulator(config)
+        if config.console and not release.console:
+            raise ConfigError(
+                f"`{self.name}` is to have a console, and release `{release.id}` of `{other.name}` has none",
+                code="E1071",
+                help=f"deploy `{other.name}` with `console = true`, then promote; or leave it out of `{self.name}`",
+            )
+        shown = console.kept(other.bucket, release.console) if release.console else {}
         compiled = bundle.compiled(where, environments.target_of(config))
-        return replace(self._synthesised(config, release, where), compiled=compiled)
+        return replace(self._synthesised(config, release, where), compiled=compiled, console=shown)
 
     def _synthesised(self, config: DeployConfig, release: Release, where: Path) -> Prepared:
-        config = replace(config, bundle=str(where))
+        config = replace(config, bundle=str(where), console_files=release.console[:32])
         outputs = {RELEASE: release.id, REVISION: release.revision or "none", TEMPLATE: config.template}
         assembly = self._synthesise(config, self._work / "synth", outputs)
         return Prepared(config, replace(release, asset=assembly.assets[0].key), assembly)
@@ -157,13 +191,21 @@ class Deployment:
 
         cost = estimate(prepared.assembly.template, prepared.config, source.usage, default_prices())
         old = {} if offline else self.stack.template()
+        pages = self._publishing(prepared, old)
         if not old:
-            return Planned(prepared, plan_of({}, prepared.assembly.template), cost)
+            return Planned(prepared, plan_of({}, prepared.assembly.template), cost, console=pages)
         running = self.stack.outputs().get(RELEASE, "")
         changes = self._change_set(prepared.assembly, prepared.config)
         told = changes.changes() if changes else []
         plan = plan_of(old, prepared.assembly.template, told)
-        return Planned(prepared, plan, cost, running, changes)
+        return Planned(prepared, plan, cost, running, changes, pages)
+
+    def _publishing(self, prepared: Prepared, old: Mapping[str, Any]) -> Publishing | None:
+        if not prepared.config.console:
+            return None
+        if not self._shows_console(old):
+            return Publishing(len(prepared.console), tuple(sorted(prepared.console)), ())
+        return console.compared(self.account, self.pages, prepared.console)
 
     def settle(self, planned: Planned) -> None:
         """Let go of a plan that is not applied."""
@@ -186,11 +228,20 @@ class Deployment:
         prepared = planned.prepared
         self.bucket.make()
         self.bucket.upload(prepared.assembly)
+        if prepared.console:
+            console.keep(self.bucket, prepared.console)
         releases.save(self.bucket, prepared.release)
-        changes = planned.change_set
-        if changes is None and not planned.plan.fresh:
-            return self.stack.outputs()
+        if planned.change_set is not None or planned.plan.fresh:
+            self._change(planned, seen)
+        if prepared.config.console:
+            console.publish(self.account, self.pages, prepared.console)
+        return self.stack.outputs()
+
+    def _change(self, planned: Planned, seen: Callable[[StackEvent], None]) -> None:
+        prepared, changes = planned.prepared, planned.change_set
         old, new = {} if planned.plan.fresh else self.stack.template(), prepared.assembly.template
+        if self._shows_console(old) and not prepared.config.console:
+            assets.empty(self.account, self.pages)  # CloudFormation deletes no bucket that is not empty
         grown = indexing.collections_of(new, indexing.grown(old, new), self.name)
         steps = indexing.steps(old, new)
         if changes is not None and len(steps) > 1:
@@ -208,7 +259,10 @@ class Deployment:
         if prepared.config.environment == "prod":
             self.stack.protect(on=True)
         self._tick()
-        return self.stack.outputs()
+
+    def _shows_console(self, template: Mapping[str, Any]) -> bool:
+        """Whether what is deployed by this template has a bucket for the console."""
+        return CONSOLE_BUCKET in template.get("Outputs", {})
 
     def _execute(self, changes: ChangeSet, assembly: Assembly, seen: Callable[[StackEvent], None]) -> None:
         events: list[StackEvent] = []

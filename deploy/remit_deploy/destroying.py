@@ -20,7 +20,7 @@ BUCKET = "AWS::S3::Bucket"
 
 class Doomed(Struct, frozen=True):
     """What destroying does. `lost`: data that goes with its resource, as names by kind; `kept` stays; `filled` are buckets
-    that are not empty, and are kept too unless their data is to go."""
+    that are not empty, and are kept too unless their data is to go. The console's are files of Remit's own, and go in any case."""
 
     resources: int
     lost: dict[str, list[str]]
@@ -44,17 +44,19 @@ def look(deployment: Deployment) -> Doomed:
         if resource["Type"] in HOLDS_DATA and id in known:
             which = kept if resource.get("DeletionPolicy") in KEPT else lost
             which.setdefault(group_of(resource["Type"]), []).append(known[id][1].rsplit("/", 1)[-1])
-    filled = [name for kind, name in known.values() if kind == BUCKET and _filled(deployment.account, name)]
+    buckets = [name for kind, name in known.values() if kind == BUCKET and name != deployment.pages]
+    filled = [name for name in buckets if _filled(deployment.account, name)]
     return Doomed(len(known), lost, kept, tuple(sorted(filled)))
 
 
 def destroy(deployment: Deployment, *, delete_data: bool, seen: Callable[[StackEvent], None]) -> Destroyed:
-    """Delete the stack. A bucket that is not empty is kept, unless its data is to go and no lock holds it."""
+    """Delete the stack. A bucket that is not empty is kept, unless its data is to go and no lock holds it, or it is the console's."""
     stack, account = deployment.stack, deployment.account
     known = stack.resources()
     held: dict[str, str] = {}
     for kind, name in known.values():
-        if kind == BUCKET and delete_data and _filled(account, name):
+        goes = delete_data or name == deployment.pages
+        if kind == BUCKET and goes and _filled(account, name):
             held |= _emptied(account, name)
     if stack.describe().get("EnableTerminationProtection"):
         stack.protect(on=False)
@@ -99,6 +101,8 @@ LISTINGS = {
     "secret": ("secretsmanager", "list_secrets", "SecretList", "Name"),
     "alarm": ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     "API": ("apigateway", "get_rest_apis", "items", "name"),
+    "distribution": ("cloudfront", "list_distributions", "DistributionList.Items", "Comment"),
+    "function of CloudFront": ("cloudfront", "list_functions", "FunctionList.Items", "Name"),
     "trigger": ("lambda", "list_event_source_mappings", "EventSourceMappings", "FunctionArn"),
 }
 
@@ -117,7 +121,14 @@ def _listed(account: Account, service: str, operation: str, key: str) -> list[An
             pages: list[Mapping[str, Any]] = list(client.get_paginator(operation).paginate())
         else:
             pages = [getattr(client, operation)()]
-    return [item for page in pages for item in page.get(key, [])]
+    return [item for page in pages for item in _inside(page, key)]
+
+
+def _inside(page: Any, key: str) -> list[Any]:
+    """What a page lists: `Topics`, or `DistributionList.Items`."""
+    for name in key.split("."):
+        page = page.get(name) or {}
+    return list(page)
 
 
 def _filled(account: Account, bucket: str) -> bool:

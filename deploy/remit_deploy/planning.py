@@ -52,6 +52,7 @@ SERVICES = {
     "Budgets": "budget",
     "Cognito": "sign-in",
     "EC2": "network",
+    "CloudFront": "console",
     "CloudTrail": "trail",
 }
 

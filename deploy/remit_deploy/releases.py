@@ -37,7 +37,10 @@ DEFINITIONS = (
 
 
 class Release(Struct, frozen=True):
-    """One version of everything that runs. `id` is the hash of code and definitions, `asset` where the code is kept."""
+    """One version of everything that runs. `id` is the hash of code, definitions and console, `asset` where the code is kept.
+
+    `console` is the hash of the console's files; empty where there is none.
+    """
 
     id: str
     bundle: str
@@ -45,6 +48,7 @@ class Release(Struct, frozen=True):
     asset: str
     revision: str = ""
     remit: str = __version__
+    console: str = ""
 
     @property
     def key(self) -> str:
@@ -58,16 +62,20 @@ def definitions_of(config: DeployConfig) -> dict[str, Any]:
     return {name: plain[name] for name in DEFINITIONS}
 
 
-def release_id(bundle: str, definitions: Mapping[str, Any]) -> str:
+def release_id(bundle: str, definitions: Mapping[str, Any], console: str = "") -> str:
     """What a release is known by."""
-    text = json.dumps([bundle, definitions], sort_keys=True, separators=(",", ":"))
+    parts = [bundle, definitions, *([console] if console else [])]
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def release_of(bundle: Bundle, definitions: Mapping[str, Any], asset: str, root: Path) -> Release:
+def release_of(
+    bundle: Bundle, definitions: Mapping[str, Any], asset: str, root: Path, console: str = ""
+) -> Release:
     """The release of a bundle that was just built from `root`."""
     made = dict(definitions)
-    return Release(release_id(bundle.id, made), bundle.id, made, asset, revision(root))
+    id = release_id(bundle.id, made, console)
+    return Release(id, bundle.id, made, asset, revision(root), console=console)
 
 
 def revision(root: Path) -> str:
@@ -94,7 +102,7 @@ def load(bucket: AssetsBucket, id: str, deployment: str) -> Release:
             code="E871",
             help=f"deploy `{deployment}` again, then promote",
         ) from error
-    if release_id(found.bundle, found.definitions) != id:
+    if release_id(found.bundle, found.definitions, found.console) != id:
         raise ConfigError(
             f"release `{id}` as it is noted is not what was deployed to `{deployment}`",
             code="E871",

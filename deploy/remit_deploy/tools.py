@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from remit.core.errors import ConfigError
+from remit.core.extras import how_to_install
 
 
 def uv() -> str:
@@ -29,7 +30,7 @@ def node_directory() -> str:
     system = shutil.which("node")
     if system is None:
         raise ConfigError(
-            "deploying needs node, which the CDK runs on", code="E860", help="pip install 'remit[deploy]'"
+            "deploying needs node, which the CDK runs on", code="E860", help=how_to_install("deploy")
         )
     return str(Path(system).parent)
 

@@ -7,6 +7,8 @@
 #
 # PORT takes anybody. PORT+2 says that it is at PORT+3, where a test has a proxy. PORT+4 takes user `remit`, password `remit-secret`.
 set -euo pipefail
+# shellcheck source=/dev/null
+source "$(dirname "$0")/lib.sh"
 
 PORT=${PORT:-4592}
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
@@ -15,24 +17,6 @@ LIB=${LIB:-$ROOT/.cache/kafka/lib}
 VERSION=4.1.1
 
 health() { (exec 3<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; }
-
-install() {
-    [ "$(cat "$LIB/.version" 2>/dev/null)" = "$VERSION" ] && return
-    if ! command -v mvn >/dev/null || ! command -v java >/dev/null; then
-        apt-get update -qq && apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless maven >/dev/null
-    fi
-    local work
-    work=$(mktemp -d)
-    cat >"$work/pom.xml" <<XML
-<project><modelVersion>4.0.0</modelVersion><groupId>local</groupId><artifactId>local</artifactId><version>1</version>
-<dependencies><dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
-<version>$VERSION</version></dependency></dependencies></project>
-XML
-    rm -rf "$LIB"
-    mvn -q -B -f "$work/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$LIB"
-    rm -rf "$work"
-    echo "$VERSION" >"$LIB/.version"
-}
 
 # The group settings let tests see a dead member soon; a broker of one node replicates nothing.
 configure() {
@@ -75,19 +59,12 @@ start() {
     fi
     nohup "${KAFKA[@]}" kafka.Kafka "$HOME_DIR/server.properties" >>"$HOME_DIR/log" 2>&1 </dev/null &
     echo $! >"$HOME_DIR/pid"
-    for _ in $(seq 300); do
-        health && return
-        kill -0 "$(cat "$HOME_DIR/pid")" 2>/dev/null || break
-        sleep 0.1
-    done
-    echo "Kafka did not start; the end of its log:" >&2
-    tail -20 "$HOME_DIR/log" >&2
-    exit 1
+    await_start Kafka "$(cat "$HOME_DIR/pid")" "$HOME_DIR/log" health
 }
 
 mkdir -p "$HOME_DIR"
 if ! health; then
-    install >&2
+    maven "$LIB" org.apache.kafka kafka_2.13 "$VERSION" >&2
     start
 fi
 echo "export REMIT_TEST_KAFKA=127.0.0.1:$PORT"

@@ -3,6 +3,8 @@
 #
 #     eval "$(scripts/ci/linters.sh)"
 set -euo pipefail
+# shellcheck source=/dev/null
+source "$(dirname "$0")/lib.sh"
 
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 HOME_DIR=${HOME_DIR:-$ROOT/.cache}
@@ -11,7 +13,7 @@ install() {
     local name=$1 version=$2
     [ -x "$HOME_DIR/lint-$name/bin/$name" ] && return
     local uv
-    uv=$(command -v uv || echo "${UV:-$ROOT/.venv/bin/uv}")
+    uv=$(find_uv "$ROOT")
     "$uv" venv --quiet --clear --python "$ROOT/.venv/bin/python" "$HOME_DIR/lint-$name"
     "$uv" pip install --quiet --python "$HOME_DIR/lint-$name/bin/python" "$name==$version"
 }

@@ -1,9 +1,11 @@
 # Sourced: a fresh MariaDB of Debian's server on a free loopback port; stopped when the shell ends.
+# shellcheck source=/dev/null
+source scripts/ci/lib.sh
 if [ ! -x /usr/sbin/mariadbd ]; then
   (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq mariadb-server) >/dev/null 2>&1
 fi
 maria_dir=$(mktemp -d /tmp/remit-maria.XXXXXX)
-maria_port=$(.venv/bin/python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+maria_port=$(free_port)
 maria_user=$(id -un)
 if [ "$(id -u)" = 0 ]; then
   maria_user=mysql
@@ -19,21 +21,10 @@ stop_mariadb() {
   wait "$maria_pid" 2>/dev/null
   rm -rf "$maria_dir"
 }
-maria_up=""
-for _ in $(seq 300); do
-  if mariadb-admin --no-defaults --socket="$maria_dir/socket" --user=root ping >/dev/null 2>&1; then
-    maria_up=yes
-    break
-  fi
-  sleep 0.1
-done
-if [ -z "$maria_up" ]; then
-  echo "MariaDB did not start; the end of its log:" >&2
-  tail -20 "$maria_dir/log" >&2
-  exit 1
-fi
+trap stop_services EXIT
+maria_answers() { mariadb-admin --no-defaults --socket="$maria_dir/socket" --user=root ping >/dev/null 2>&1; }
+await_start MariaDB "$maria_pid" "$maria_dir/log" maria_answers
 mariadb --no-defaults --socket="$maria_dir/socket" --user=root --execute="
   CREATE USER remit@'127.0.0.1' IDENTIFIED BY 'remit'; CREATE DATABASE remit CHARACTER SET utf8mb4;
   GRANT ALL ON *.* TO remit@'127.0.0.1' WITH GRANT OPTION"
-trap 'stop_mariadb; if declare -F stop_postgres >/dev/null; then stop_postgres; fi' EXIT
 export REMIT_TEST_MARIADB="mysql://remit:remit@127.0.0.1:$maria_port/remit"

@@ -6,6 +6,8 @@
 # Its model calls go to an OpenAI-compatible proxy which the test itself serves on $PROXY_PORT.
 # Stop it with: kill "$(cat .cache/ministack/pid)"
 set -euo pipefail
+# shellcheck source=/dev/null
+source "$(dirname "$0")/lib.sh"
 
 PORT=${PORT:-4570}
 PROXY_PORT=${PROXY_PORT:-18080}
@@ -19,10 +21,10 @@ health() { curl -sf --max-time 2 "http://127.0.0.1:$PORT/_ministack/health" >/de
 install() {
     [ -x "$VENV/bin/ministack" ] && return
     local uv
-    uv=$(command -v uv || echo "${UV:-$ROOT/.venv/bin/uv}")
+    uv=$(find_uv "$ROOT")
     # a venv of its own: ministack pins botocore, and Lambda handlers could import whatever lies beside it
     "$uv" venv --quiet --clear --python "$ROOT/.venv/bin/python" "$VENV"
-    "$uv" pip install --quiet --python "$VENV/bin/python" ministack==1.5.33 boto3==1.43.106 ${EXTRA:-}
+    "$uv" pip install --quiet --python "$VENV/bin/python" ministack==1.5.33 boto3==1.43.106 ${EXTRA:+"$EXTRA"}
 }
 
 start() {
@@ -34,14 +36,7 @@ start() {
         MINISTACK_BEDROCK_PROXY_URL="http://127.0.0.1:$PROXY_PORT" \
         nohup "$VENV/bin/ministack" >"$RUN/log" 2>&1 </dev/null &
     echo $! >"$HOME_DIR/pid"
-    for _ in $(seq 300); do
-        health && return
-        kill -0 "$(cat "$HOME_DIR/pid")" 2>/dev/null || break
-        sleep 0.1
-    done
-    echo "ministack did not start; the end of its log:" >&2
-    tail -20 "$RUN/log" >&2
-    exit 1
+    await_start ministack "$(cat "$HOME_DIR/pid")" "$RUN/log" health
 }
 
 mkdir -p "$HOME_DIR"

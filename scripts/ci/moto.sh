@@ -3,6 +3,8 @@
 #
 #     eval "$(scripts/ci/moto.sh)"
 set -euo pipefail
+# shellcheck source=/dev/null
+source "$(dirname "$0")/lib.sh"
 
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 VENV=${VENV:-$ROOT/.cache/moto/venv}
@@ -10,7 +12,7 @@ VENV=${VENV:-$ROOT/.cache/moto/venv}
 PINS=("moto[stepfunctions]==5.2.5" boto3==1.44.5 jsonata-python==0.7.1)
 
 if [ "$(cat "$VENV/.pins" 2>/dev/null)" != "${PINS[*]}" ]; then
-    uv=$(command -v uv || echo "${UV:-$ROOT/.venv/bin/uv}")
+    uv=$(find_uv "$ROOT")
     {
         "$uv" venv --quiet --clear --python "$ROOT/.venv/bin/python" "$VENV"
         "$uv" pip install --quiet --python "$VENV/bin/python" "${PINS[@]}"

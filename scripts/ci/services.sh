@@ -3,6 +3,8 @@
 set -euo pipefail
 root=$(pwd)
 mkdir -p .cache
+# shellcheck source=/dev/null
+source scripts/ci/lib.sh
 if [ -z "${REMIT_TEST_POSTGRES:-}" ]; then
   # shellcheck source=/dev/null
   source scripts/ci/postgres.sh
@@ -51,11 +53,5 @@ if [ -z "${REMIT_TEST_ATHENA:-}" ]; then
   export REMIT_TEST_ATHENA
   stop_athena() { kill "$(cat "$athena_home/pid")" 2>/dev/null; }
 fi
-stop_services() {
-  local stop
-  for stop in stop_athena stop_kafka stop_dynamodb stop_ministack stop_redis stop_mariadb stop_pgvector stop_postgres; do
-    if declare -F "$stop" >/dev/null; then "$stop" || true; fi
-  done
-}
 trap stop_services EXIT
 cd "$root"

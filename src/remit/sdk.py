@@ -20,7 +20,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from typing import Any, Protocol, get_type_hints, overload
+from typing import Any, Protocol, get_args, get_type_hints, overload
 
 import msgspec
 
@@ -35,6 +35,7 @@ from remit.core.errors import (
     RemitError,
     ToolError,
 )
+from remit.core.extras import how_to_install as how_to_install
 from remit.core.message import Message, Text, ToolResult, ToolUse, assistant
 from remit.core.provenance import Label, Sensitivity, Trust
 from remit.core.rule import check_declared, with_publishing
@@ -224,11 +225,12 @@ def tool(
 
     `effect` defaults to `read` for risk L0 and to `plain` otherwise: an honest default, since a plain effect in
     doubt is never repeated. A parameter annotated `ToolContext` is filled in and not part of the schema.
-    Raises ConfigError for a parameter without a type hint.
+    Raises ConfigError E242 for a parameter without a type hint, E247 for a name and E1096 for a fact that cannot be.
     """
 
     def make(f: Callable[..., Any]) -> FunctionTool:
         _check_name(name or f.__name__)
+        _check_facts(name or f.__name__, risk=risk, effect=effect, trust=trust, sensitivity=sensitivity)
         hints = get_type_hints(f, include_extras=True)
         arguments = _arguments_struct(f, hints, name or f.__name__)
         spec = ToolSpec(
@@ -260,7 +262,7 @@ class Agent:
         *,
         instructions: str,
         tools: Sequence[FunctionTool | str] = (),
-        delegates: Sequence[str | Agent | CodeAgent] = (),
+        delegates: Sequence[str | Agent | CodeAgent | Acting | type[Acting]] = (),
         description: str = "",
         model: str = "default",
         output: type[Any] | dict[str, Any] | None = None,
@@ -304,9 +306,17 @@ class Agent:
 class CodeAgent:
     """Any object with a name and `act(input, memory)`, or a function, as an agent. Made by `agent`."""
 
-    def __init__(self, act: Callable[..., Any], spec: AgentSpec, tools: Sequence[FunctionTool | str]) -> None:
+    def __init__(
+        self,
+        act: Callable[..., Any],
+        spec: AgentSpec,
+        tools: Sequence[FunctionTool | str],
+        made_of: object = None,
+    ) -> None:
         self._act = act
         self.spec = spec
+        self.made_of = made_of
+        """The object or function that it was made of."""
         self.tools = tuple(t for t in tools if isinstance(t, FunctionTool))
         self._arity = len(inspect.signature(act).parameters)
         self.validation_type: ValidationType | None = None
@@ -376,7 +386,7 @@ def agent(
     name: str | None = None,
     description: str = "",
     tools: Sequence[FunctionTool | str] = (),
-    delegates: Sequence[str | Agent | CodeAgent] = (),
+    delegates: Sequence[str | Agent | CodeAgent | Acting | type[Acting]] = (),
     model: str = "default",
     output: type[Any] | dict[str, Any] | None = None,
     subscribes: Sequence[str | dict[str, Any]] = (),
@@ -412,9 +422,19 @@ def agent(
             subscribes=tuple(subscribes),
             version=version,
         )
-        return CodeAgent(act, spec, tools)
+        return CodeAgent(act, spec, tools, made)
 
     return make(thing) if thing is not None else make
+
+
+class Acting(Protocol):
+    """What is an agent without being decorated: an object with a name and `act(input[, memory[, context]])`."""
+
+    name: str
+
+    @property
+    def act(self) -> Callable[..., Any]:
+        """What it does."""
 
 
 class Flow(Protocol):
@@ -452,17 +472,21 @@ class Pack:
         self,
         name: str,
         *,
-        agents: Sequence[Agent | CodeAgent] = (),
+        agents: Sequence[Agent | CodeAgent | Acting | type[Acting]] = (),
         tools: Sequence[FunctionTool] = (),
         workflows: Sequence[Flow] = (),
         rules: Mapping[str, Sequence[Rule]] | None = None,
         policies: Sequence[str] = (),
         description: str = "",
     ) -> None:
+        """Raises ConfigError E241 for an agent that is none, E1095 for a tool that is none."""
+        for each in tools:
+            _tool_name(each)
+        made = map(_as_agent, agents)
         self.name = name
         self.description = description
         self.workflows = _with_inner(workflows)
-        self.agents = tuple(dict.fromkeys([*agents, *(a for f in self.workflows for a in f.agents)]))
+        self.agents = tuple(dict.fromkeys([*made, *(a for f in self.workflows for a in f.agents)]))
         given = [*tools, *(t for a in (*self.agents, *self.workflows) for t in a.tools)]
         self.tools = tuple(dict.fromkeys(given))
         self.rules = {agent_name: tuple(rules) for agent_name, rules in (rules or {}).items()}
@@ -513,6 +537,21 @@ def _check_name(name: str) -> None:
         )
 
 
+_FACTS = {"risk": Risk, "effect": Effect, "trust": Trust, "sensitivity": Sensitivity}
+
+
+def _check_facts(tool: str, **facts: str | None) -> None:
+    """Policy is asked about these facts, and can only be asked about those it knows."""
+    for field, value in facts.items():
+        known = get_args(_FACTS[field])
+        if value is not None and value not in known:
+            raise ConfigError(
+                f"`{field}` of tool `{tool}` is `{value!s}`",
+                code="E1096",
+                help=f"one of {', '.join(f'`{each}`' for each in known)}",
+            )
+
+
 def _arguments_struct(
     function: Callable[..., Any], hints: Mapping[str, Any], name: str
 ) -> type[msgspec.Struct]:
@@ -549,8 +588,22 @@ def _context_parameter(hints: Mapping[str, Any]) -> str:
 
 
 def _tool_name(tool: FunctionTool | str) -> str:
-    return tool if isinstance(tool, str) else tool.spec.name
+    if isinstance(tool, str):
+        return tool
+    if not isinstance(getattr(tool, "spec", None), ToolSpec):
+        raise ConfigError(
+            f"`{getattr(tool, '__name__', tool)!s}` is no tool",
+            code="E1095",
+            help="decorate the function with `@tool`, or name a tool that comes from elsewhere",
+        )
+    return tool.spec.name
 
 
-def _name(delegate: str | Agent | CodeAgent) -> str:
-    return delegate if isinstance(delegate, str) else delegate.spec.name
+def _as_agent(thing: Any) -> Any:
+    """An agent as it is, and one made of anything else that acts."""
+    return thing if isinstance(getattr(thing, "spec", None), AgentSpec) else agent(thing)
+
+
+def _name(delegate: Any) -> str:
+    name: str = delegate if isinstance(delegate, str) else _as_agent(delegate).spec.name
+    return name

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from remit.core.codec import convert
-from remit.core.errors import ConfigError
+from remit.core.errors import ConfigError, InputError
 
 
 class ModelRoute(Struct, frozen=True, forbid_unknown_fields=True):
@@ -151,6 +151,7 @@ class OidcSettings(Struct, frozen=True, forbid_unknown_fields=True):
     `/api/v1/session/oidc/callback`. Who somebody is comes from the ID token alone: `actor_claim` names them, `tenant_claim` (or `tenant`,
     where everybody is of one) their tenant, and `roles` says what roles each value of `roles_claim` gives: `{"Support leads" = ["approver"]}`.
     Nobody without a tenant or a role gets in. A claim inside another one is `outer.inner`. `label` stands on the button.
+    A sign-in is good for `session_s` seconds, then the provider is asked again; 0: for as long as its ID token says.
     """
 
     issuer: str = ""
@@ -163,6 +164,7 @@ class OidcSettings(Struct, frozen=True, forbid_unknown_fields=True):
     roles_claim: str = "groups"
     roles: dict[str, tuple[str, ...]] = {}
     label: str = ""
+    session_s: Annotated[int, Meta(ge=0, le=604_800)] = 28_800
 
 
 class KafkaSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -332,7 +334,7 @@ def load(
         port=_number(env, "REMIT_PORT", 8700),
         concurrency=_number(env, "REMIT_CONCURRENCY", 64),
         lease_ttl_s=float(_number(env, "REMIT_LEASE_TTL_S", 15)),
-        log_level=env.get("REMIT_LOG", "warning"),
+        log_level=_level(env.get("REMIT_LOG") or "warning"),
         log_json=env.get("REMIT_LOG_JSON", "") == "1",
         region=env.get("AWS_DEFAULT_REGION") or env.get("AWS_REGION") or "us-east-1",
         bedrock_model_id=env.get("BEDROCK_MODEL_ID", ""),
@@ -394,9 +396,13 @@ def read_file(path: Path) -> FileSettings:
         return FileSettings()
     try:
         return convert(tomllib.loads(path.read_text()), FileSettings)
+    except InputError as error:
+        raise ConfigError(
+            f"`{path}` cannot be read: {error.message}", code="E201", help=error.help
+        ) from error
     except Exception as error:
         raise ConfigError(
-            f"`{path}` cannot be read: {error}", code="E201", help="see contracts/settings.md"
+            f"`{path}` cannot be read: {error}", code="E201", help="it must be a TOML file that you may read"
         ) from error
 
 
@@ -460,6 +466,14 @@ def _one_of(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> Any:
         known = ", ".join(f"`{choice}`" for choice in choices)
         raise ConfigError(f"`{name}` is `{text}`", code="E203", help=f"set it to one of {known}")
     return text
+
+
+def _level(text: str) -> str:
+    known = ("debug", "info", "warning", "error", "critical")
+    if text.lower() in known:
+        return text.lower()
+    told = ", ".join(f"`{each}`" for each in known)
+    raise ConfigError(f"`REMIT_LOG` is `{text}`", code="E203", help=f"set it to one of {told}")
 
 
 def _bus(text: str) -> str:

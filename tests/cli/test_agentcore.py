@@ -39,7 +39,9 @@ def test_the_door_opens_answers_and_closes(
 
 
 def test_an_agent_that_is_not_there(project: Path, remit) -> None:
-    """Nothing is opened."""
+    """Nothing is opened, nor said to be; the agents there are are named."""
     answer = remit("agentcore", "--agent", "nobody", "--port", "1")
     assert answer.code == 2
-    assert "nobody" in answer.err
+    assert "there is no agent `nobody`" in answer.err
+    assert "`hello`" in answer.err
+    assert "answers" not in answer.err

@@ -22,6 +22,10 @@ async def shipper(given):
 '''
 
 
+LOST = {"pattern": {"type": ["lost"]}, "target": "nobody", "retry": {"attempts": 1}}
+"""A rule for an agent that is not there yet, which files may hold and `remit rules add` refuses."""
+
+
 @pytest.fixture
 def shop(project: Path) -> Path:
     """A project whose agents listen to each other."""
@@ -92,7 +96,8 @@ def test_rules_are_applied_from_files(shop: Path, remit, tmp_path: Path) -> None
 
 def test_dead_letters_are_listed_shown_sent_again_and_forgotten(shop: Path, remit) -> None:
     """One by one, or all of a rule."""
-    remit("rules", "add", "lost", "--pattern", '{"type": ["lost"]}', "--target", "nobody", "--attempts", "1")
+    (shop / "lost.json").write_text(json.dumps({"kind": "rule", "name": "lost", "spec": LOST}))
+    assert remit("apply", "-f", "lost.json").code == 0
     for n in range(3):
         remit("events", "publish", "lost", "--id", f"l{n}", "--key", "k")
     assert remit("worker", "--until-idle").code == 0

@@ -27,6 +27,7 @@ MORE = ("--app", "more.py")
         (["run", "hello", "--input", "{"], 2, "not JSON"),
         (["run", "hello", "--input", "@missing.json"], 2, "missing.json"),
         (["run", "hello", "--approve", "--no-wait"], 2, "exclude each other"),
+        (["chat", "nobody"], 2, "error[E104]: there is no agent `nobody`"),
         (["run", "nobody"], 2, "known agents and workflows: `hello`"),
         (["runs", "show", "run_x"], 2, "no run `run_x`"),
         (["approvals", "show", "apr_x"], 2, "no approval `apr_x`"),
@@ -34,6 +35,8 @@ MORE = ("--app", "more.py")
         (["run", "hello", "--app", "missing.py"], 3, "missing.py"),
         (["run", "hello", "Ada", "--profile", "missing"], 3, "missing"),
         (["init", "."], 3, "nothing was written"),
+        (["init", "agents.py/x"], 3, "error[E1098]: `agents.py/x/"),
+        (["runs", "list", "--home", "agents.py/x"], 3, "error[E1097]: folder `agents.py/x` cannot be made"),
         (["run", "hello", "Ada", "--profile", "closed"], 4, "nobody-starts-anything"),
         (["run", "hello", "Ada", "--profile", "house"], 5, "remit approvals approve"),
         (["run", "hello", "Ada", "--profile", "house", "--no-wait"], 5, "needs_approval"),
@@ -42,6 +45,9 @@ MORE = ("--app", "more.py")
         (["run", "boss", "--approve", *MORE], 0, "wiper"),
         (["policy", "check"], 0, "valid"),
         (["policy", "test", "policies/cases.toml"], 0, ""),
+        (["policy", "test", "policies/house"], 2, "folder `policies/house` holds no cases"),
+        (["policy", "test", "policies/house/profile.toml"], 2, "holds no cases"),
+        (["policy", "test", "policies/gone.toml"], 2, "there is no file `policies/gone.toml`"),
         (["doctor"], 0, ""),
     ],
 )
@@ -136,3 +142,67 @@ def test_a_traceback_only_on_request(run_program: Remit, project: Path) -> None:
     assert (plain.code, debug.code) == (3, 3)
     assert plain.err.startswith("error[E204]: `nope:` names no store\nhelp: ")
     assert ("Traceback" in plain.err, "Traceback" in debug.err) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "says"),
+    [
+        ("REMIT_LOG=loud", "E203", "help: set it to one of `debug`"),
+        ("REMIT_MODEL=bedrock", "E1099", "help: name one of the provider's: REMIT_MODEL=bedrock:MODEL-ID"),
+        ("REMIT_MODEL=anthropic:some-model", "E1100", "has no key: ANTHROPIC_API_KEY is not set"),
+        ("REMIT_MODEL=openai:some-model", "E1100", "help: export OPENAI_API_KEY=..."),
+        ("REMIT_STORE=sqlite:///agents.py/x/y.db", "E1097", "help: name one that you may write"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_told_before_anything_runs(
+    remit: Remit, monkeypatch: pytest.MonkeyPatch, setting: str, code: str, says: str
+) -> None:
+    """Exit 3, a code and what to set; no run is begun that could only fail."""
+    for name in (
+        "ANTHROPIC_API_KEY",
+        "OPENAI_API_KEY",
+        "ANTHROPIC_BASE_URL",
+        "OPENAI_BASE_URL",
+        "BEDROCK_MODEL_ID",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    name, _, value = setting.partition("=")
+    monkeypatch.setenv(name, value)
+    answer = remit("run", "hello", "Ada")
+    assert (answer.code, answer.err.startswith(f"error[{code}]: "), says in answer.err) == (3, True, True), (
+        answer.err
+    )
+    monkeypatch.delenv(name)
+    assert remit("runs", "list", "--json").document["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("added", "says"),
+    [
+        (
+            "import nowhere_to_be_found",
+            "line {line} cannot be loaded: ModuleNotFoundError: No module named 'nowhere_to_be_found'",
+        ),
+        ("def broken(:", "line {line} cannot be loaded: SyntaxError: invalid syntax"),
+        ("tool(lambda wish: wish)", "line {line}: "),
+    ],
+    ids=["import", "syntax", "tool"],
+)
+def test_a_mistake_in_an_app_file_is_told_with_its_line(
+    remit: Remit, project: Path, added: str, says: str
+) -> None:
+    """And what to do, whether Python finds it or Remit."""
+    file = project / "agents.py"
+    file.write_text(f"{file.read_text()}\n{added}\n")
+    answer = remit("run", "hello", "Ada")
+    assert (answer.code, says.format(line=len(file.read_text().splitlines())) in answer.err) == (3, True), (
+        answer.err
+    )
+    assert "help: " in answer.err
+
+
+def test_an_agent_that_raises_is_told_with_its_line(remit: Remit, project: Path) -> None:
+    """The deepest line of the author's own code."""
+    lines = (project / "more.py").read_text().splitlines()
+    at = next(n for n, line in enumerate(lines, 1) if "the reason" in line)
+    assert f"raised ValueError: the reason (more.py line {at})" in remit("run", "broken", *MORE).err

@@ -88,3 +88,17 @@ def test_another_link_is_a_command_away(remit: Remit) -> None:
     first, second = remit("keys", "link"), remit("keys", "link")
     assert LINK.fullmatch(first.out.strip())
     assert first.out != second.out
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_said(remit: Remit) -> None:
+    """A code, what to do, exit 3, and no greeting."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        where = ("--host", "127.0.0.1", "--port", str(port))
+        for command in (("up", "--no-open"), ("agentcore", "--agent", "hello")):
+            answer = remit(*command, *where)
+            assert answer.code == 3, answer.err
+            assert answer.err.startswith(f"error[E1091]: port {port} of `127.0.0.1` is in use\nhelp: ")
+            assert "Ctrl-C" not in answer.err

@@ -60,6 +60,23 @@ def record(*lines: ValidationRun) -> None:
     asyncio.run(write())
 
 
+def test_the_rows_that_failed_a_rule_are_listed(shop: Path, remit) -> None:
+    """As far as they were kept; what is gone is said."""
+    kept = b'{"key": {"id": 7}, "change": "missing"}\n'
+
+    async def write() -> None:
+        async with open_app(load()) as app:
+            found = (await app.blobs.put(kept), "sha256:" + "0" * 64)
+            failed = ValidationRun("r1", "orders", "c1", 1, "row_counts", "FAILED", {}, "cli", 1, "", found)
+            await app.validation_runs.record("local", failed)
+
+    asyncio.run(write())
+    answer = remit("validations", "rows", "r1")
+    assert ("missing" in answer.out, "1 row kept, 1 file gone" in answer.err) == (True, True)
+    (row,) = remit("validations", "rows", "r1", "--json").document["items"]
+    assert row["key"] == {"id": 7}
+
+
 def now() -> int:
     return open_app(load()).clock.now()
 
@@ -148,6 +165,9 @@ def test_a_draft_is_promoted(shop: Path, remit) -> None:
     )  # fmt: skip
     assert made.out.splitlines()[0].endswith("draft")
     assert "c2" in remit("validations", "list", "--status", "draft").out
+    (proposal,) = remit("validations", "proposals", "--json").document["items"]
+    assert (proposal["rule"]["config_id"], proposal["active_version"]) == ("c2", 0)
+    assert "c2" in remit("validations", "proposals", "--table", proposal["rule"]["table_id"]).out
     assert remit("validations", "list", "--due", "hourly", "--json").document["items"] == []
     assert remit("validations", "promote", "c2", "1", "--why", "reviewed").code == 0
     assert remit("validations", "refuse", "c2", "1", "--why", "late").code == 2, "it is active by now"
@@ -172,6 +192,10 @@ def test_the_run_log_and_the_scorecard(shop: Path, remit) -> None:
     assert "FAILED" in shown
     assert "\x1b" not in shown
     assert "FAILED" not in remit("validations", "list").out
+    measured = remit("validations", "series", "c1", "--json").document["items"]
+    assert [point["run_id"] for point in measured] == [r["run_id"] for r in listed]
+    assert "FAILED" in remit("validations", "series", "c1").out
+    assert remit("validations", "series", "none").code == 2
     card = remit("scorecard", "--days", "5")
     row = next(text for text in card.out.splitlines() if text.startswith("orders"))
     assert re.split(r"  +", row)[:7] == ["orders", "75 %", "+50.0", "4", "1", "0", "··█▁█"]
@@ -189,3 +213,10 @@ def test_colour_is_for_terminals_and_can_be_switched_off(shop: Path, at_terminal
     code, plain = at_terminal(["scorecard"], NO_COLOR="1")
     assert (code, "\x1b[" in plain) == (0, False)
     assert "orders" in plain
+
+
+def test_a_change_of_a_rule_is_shown_with_its_own_reason(shop, remit) -> None:
+    """Who deleted it and why, besides who wrote the version that stands."""
+    gone = remit("validations", "delete", "c1", "--why", "replaced", "--as", "ana")
+    assert gone.code == 0, gone.err
+    assert "by ana: replaced" in gone.out

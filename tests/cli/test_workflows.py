@@ -107,6 +107,7 @@ def test_a_workflow_of_code_is_listed_and_drawn(flows: Path, remit: Remit) -> No
     """With its version, where it comes from, and what its resources lead to."""
     (found,) = remit("workflow", "list", "--json").document["items"]
     assert (found["name"], found["source"], found["states"]) == ("order", "code", 2)
+    assert "item" in remit("workflow", "input", "order").document["properties"]
     assert "order" in remit("workflow", "list").out
     shown = remit("workflow", "show", "order")
     assert "● price  tool price" in shown.out

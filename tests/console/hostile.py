@@ -367,7 +367,7 @@ class Filler:
 
     async def _rest(self) -> None:
         for text in short(128)[:30]:
-            await self._send("key", "POST", "/api/v1/keys", {"actor_id": text, "roles": [text]})
+            await self._send("key", "POST", "/api/v1/keys", {"actor_id": text, "custom_roles": [text]})
         for text in short(60)[:20]:
             await self._send("view", "PUT", "/api/v1/views/x", {"page": "runs", "query": {"q": text}})
         document = {"text": "\n".join(PAYLOADS), "title": PAYLOADS[6], "source": PAYLOADS[31]}

@@ -7,11 +7,13 @@ import os
 import re
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from remit.bootstrap import App
 from remit.core.naming import LOCAL
@@ -23,6 +25,14 @@ SERIOUS = {"serious", "critical"}
 COLOURS = ["color-contrast", "link-in-text-block"]
 """The rules of axe that a scheme of colours can break; every other finds in dark what it finds in light."""
 WAIT_MS = 15_000
+SIZE: ViewportSize = {"width": 1360, "height": 860}
+
+FORGET = """() => {
+  localStorage.clear();
+  sessionStorage.clear();
+  addEventListener("beforeunload", (event) => event.stopImmediatePropagation(), true);
+}"""
+"""What was kept is gone, and a page with unsaved text may be left."""
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -52,6 +62,20 @@ class Console:
         assert answer.ok, await answer.text()
         if self.page.url.startswith(self.url):
             await self.page.reload()
+
+    @asynccontextmanager
+    async def beside(self, actor_id: str, *roles: str) -> AsyncIterator[Console]:
+        """Somebody else before the same console, in a window of their own."""
+        browser = self.context.browser
+        assert browser is not None
+        window = await _opened(browser)
+        try:
+            other = Console(self.app, self.url, window.context, window.page)
+            other.said = self.said
+            await other.sign_in(roles=roles, actor_id=actor_id)
+            yield other
+        finally:
+            await window.context.close()
 
     async def go(self, route: str) -> Page:
         """Open a route, and wait for its heading."""
@@ -111,39 +135,84 @@ class Console:
             self.said.append(f"left the origin: {address}")
 
 
+FIRST_PORT, PORTS = 20_000, 12_000
+"""Below the ports that the system gives to connections: nobody takes one of these while no server listens."""
+
+
 def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port nobody listens on; another one first in each process."""
+    for step in range(PORTS):
+        port = FIRST_PORT + (os.getpid() * 37 + step) % PORTS
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("every port is taken")
+
+
+@dataclass
+class Window:
+    """A window of one person, and the port of the server it looks at."""
+
+    context: BrowserContext
+    page: Page
+    port: int
+
+
+_LEFT: WeakKeyDictionary[Browser, Window] = WeakKeyDictionary()
+"""A window that somebody left, by browser. Whoever comes next to the same address finds the page's code compiled."""
 
 
 @asynccontextmanager
 async def console_of(
-    app: App, browser: Browser, *, roles: Sequence[str] = ("admin", "approver")
+    app: App, browser: Browser, *, roles: Sequence[str] = ("admin", "approver"), apart: bool = False
 ) -> AsyncIterator[Console]:
-    """The console of an app (not yet entered), signed in; at the end the page must not have complained of anything."""
-    stop, port = asyncio.Event(), free_port()
-    url = f"http://127.0.0.1:{port}"
+    """The console of an app (not yet entered), signed in; at the end the page must not have complained of anything.
+
+    The window may be one that an earlier console had, tidied up. `apart`: one of its own, in which nothing need be tidied.
+    """
+    stop = asyncio.Event()
     async with app:
-        serving = asyncio.create_task(serve(app, port=port, stop=stop, grace_s=1.0))
-        context = await browser.new_context(
-            viewport={"width": 1360, "height": 860},
-            color_scheme="light",
-            reduced_motion="reduce",
-            accept_downloads=True,
-        )
-        context.set_default_timeout(WAIT_MS)
+        window = (None if apart else _LEFT.pop(browser, None)) or await _opened(browser)
+        serving = asyncio.create_task(serve(app, port=window.port, stop=stop, grace_s=1.0))
         try:
-            await _answers(port, serving)
-            console = Console(app, url, context, await context.new_page())
+            await _answers(window.port, serving)
+            console = Console(app, f"http://127.0.0.1:{window.port}", window.context, window.page)
             await console.sign_in(roles=roles)
             yield console
+            if not apart:
+                await _tidy(window)
+                _LEFT[browser] = window
         finally:
-            await context.close()
+            if _LEFT.get(browser) is not window:
+                await window.context.close()
             stop.set()
             await serving
     assert not console.complaints(), "\n".join(console.complaints())
+
+
+async def _opened(browser: Browser) -> Window:
+    """A browser of one person: its cookies are nobody else's."""
+    context = await browser.new_context(
+        viewport=SIZE, color_scheme="light", reduced_motion="reduce", accept_downloads=True
+    )
+    context.set_default_timeout(WAIT_MS)
+    return Window(context, await context.new_page(), free_port())
+
+
+async def _tidy(window: Window) -> None:
+    """Leave nothing behind but what the browser keeps of files that never change."""
+    context, page = window.context, window.page
+    for other in context.pages:
+        if other is not page:
+            await other.close()
+    await page.unroute_all()
+    await context.set_offline(False)
+    if page.url.startswith("http"):
+        await page.evaluate(FORGET)
+    await page.goto("about:blank")
+    await context.clear_cookies()
+    await page.set_viewport_size(SIZE)
+    await page.emulate_media(color_scheme="light", reduced_motion="reduce")
 
 
 async def _answers(port: int, serving: asyncio.Task[None]) -> None:

@@ -83,14 +83,18 @@ async def echo(input: Any) -> dict[str, Any]:
 
 
 class Speaker:
-    """Says `replies` in order, word by word. `held`: it begins to speak once `start` is set, and stops half-way until `go` is."""
+    """Says `replies` in order, word by word. `held`: it begins to speak once `start` is set, and stops half-way until `go` is.
+
+    `paced`: each word of a text takes one of `words`.
+    """
 
     provider = "scripted"
 
     def __init__(self) -> None:
         self.replies: list[Message] = []
         self.start, self.go = asyncio.Event(), asyncio.Event()
-        self.held = False
+        self.held = self.paced = False
+        self.words = asyncio.Semaphore(0)
 
     async def ask(self, request: ModelRequest, on_delta: OnDelta | None = None) -> ModelReply:
         """The next reply; its words first."""
@@ -108,7 +112,14 @@ class Speaker:
         for at, word in enumerate(words):
             if self.held and kind == "text" and at == len(words) // 2:
                 await self.go.wait()
+            if self.paced and kind == "text":
+                await self.words.acquire()
             on_delta(Delta(kind, f"{' ' if at else ''}{word}"))
+
+    def let_say(self, words: int) -> None:
+        """Let it say so many more words."""
+        for _ in range(words):
+            self.words.release()
 
     def let_go(self) -> None:
         """Hold nothing back any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -105,6 +106,7 @@ async def test_the_queue_is_worked_by_keyboard(console: Console) -> None:
     await expect(page).to_have_url(f"{console.url}/#/approvals/{second}")
     assert (await settled(console, first)).status == "approved"
     await expect(queue(page)).to_have_count(2)
+    await expect(page.get_by_role("dialog")).to_have_count(0)
     await page.keyboard.press("r")
     dialog = page.get_by_role("dialog", name="Reject this call?")
     await expect(dialog.get_by_role("button", name="Reject")).to_be_disabled()
@@ -116,6 +118,7 @@ async def test_the_queue_is_worked_by_keyboard(console: Console) -> None:
     await expect(page.get_by_role("table", name="earlier decisions")).to_contain_text(
         "The bistro was paid in May"
     )
+    await expect(page.get_by_role("dialog")).to_have_count(0)
     await page.keyboard.press("i")
     dialog = page.get_by_role("dialog", name="Ask the requester")
     await dialog.get_by_label("Your question").fill("Which flowers?")
@@ -158,16 +161,27 @@ async def test_arguments_are_changed_in_a_form(console: Console) -> None:
 
 
 async def test_only_identical_calls_are_decided_together(console: Console) -> None:
-    """They can be ticked, others then not; one decision settles all."""
+    """All of the call that is looked at are chosen at once, or ticked one by one; others then not. One decision settles all."""
     like = [await asked(console, f"t{n}", amount=5) for n in range(3)]
     other = await asked(console, "t9", amount=6)
     page = await console.go(f"/approvals/{like[0]}")
     await expect(page.get_by_text("2 other approvals wait for exactly the same call")).to_be_visible()
     boxes = page.get_by_role("checkbox")
     await expect(boxes).to_have_count(3)
+    await page.get_by_role("button", name="Choose all 3 identical").click()
     for box in await boxes.all():
-        await box.check()
+        await expect(box).to_be_checked()
     await expect(page.get_by_role("button", name="Change and approve")).to_be_hidden()
+    await page.keyboard.press("x")
+    await expect(page.get_by_role("button", name="Change and approve")).to_be_visible()
+    await boxes.first.check()
+    await expect(page.get_by_role("button", name="Approve", exact=True)).to_be_visible()
+    await page.keyboard.press("j")
+    await expect(page).to_have_url(re.compile(like[1]))
+    await expect(page.get_by_role("button", name="Choose all 3 identical")).to_be_visible()
+    await page.keyboard.press("x")
+    for box in await boxes.all():
+        await expect(box).to_be_checked()
     await console.shot("approvals-together")
     await page.get_by_role("button", name="Approve 3 calls").click()
     await page.get_by_role("dialog").get_by_role("button", name="Approve 3 calls").click()

@@ -16,7 +16,6 @@ from remit.core.codec import plain
 from remit.core.conversation import Conversation, message_id
 from remit.core.message import assistant, user
 from remit.core.naming import LOCAL
-from remit.core.task import Actor
 from remit.engine.remembering import MESSAGE, SESSION
 from remit.ports.store import Put
 
@@ -102,6 +101,23 @@ async def test_an_answer_streams_with_thoughts_calls_a_table_a_chart_and_sources
     await expect(page.get_by_text("11254.5 – SELECT month, total FROM sales")).to_be_visible()
     await turn.get_by_role("button", name=f"kettle {start}–{start + len(SPAN)}").click()
     await expect(page.get_by_role("dialog").locator("mark")).to_have_text(SPAN)
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    # the same from the text: a number shows what it stands for when it is pointed at or tabbed to, and opens it in its place
+    source = page.get_by_role("tooltip")
+    await turn.get_by_role("button", name="Source 1").focus()
+    await expect(source).to_have_text("11254.5 – SELECT month, total FROM sales")
+    await page.keyboard.press("Tab")
+    await expect(turn.get_by_role("button", name="Source 2")).to_be_focused()
+    await expect(source).to_contain_text(SPAN)
+    await expect(turn.get_by_role("button", name="Source 2")).to_have_accessible_description(re.compile(SPAN))
+    await chat.shot("chat-source")
+    await page.keyboard.press("Escape")
+    await expect(source).to_have_count(0)
+    await turn.get_by_role("button", name="Source 2").hover()
+    await expect(source).to_contain_text(SPAN)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("dialog").locator("mark")).to_have_text(SPAN)
     await chat.shot("chat-citation")
     await page.keyboard.press("Escape")
     async with page.expect_download() as saved:
@@ -120,7 +136,8 @@ async def test_an_answer_streams_with_thoughts_calls_a_table_a_chart_and_sources
 
 
 async def test_an_approval_is_shown_where_it_came_up(chat: Console, speaker: Speaker) -> None:
-    """Nobody decides their own request, and the card says so; once somebody else has, the turn goes on by itself."""
+    """Nobody decides their own request, and the card says so. Somebody else does in a window of their own: the card changes where
+    it stands, and the turn goes on by itself."""
     speaker.replies = [calls("wipe", table="orders"), said("It is done.")]
     page = await chat.go("/chat")
     first = page.get_by_role("button", name=re.compile("^(guide|echo)$"))
@@ -134,10 +151,16 @@ async def test_an_approval_is_shown_where_it_came_up(chat: Console, speaker: Spe
     await chat.axe()
     await chat.shot("chat-approval")
     address = await card.get_by_role("link", name="More ways to decide").get_attribute("href") or ""
-    decider = Actor("bob", ("approver",))
-    await chat.app.approvals.decide(address.rpartition("/")[2], LOCAL, decider, "approve")
-    await expect(turns(chat).last.get_by_text("It is done.")).to_be_visible()
+    await card.evaluate("card => { window.seenCard = card; }")
+    async with chat.beside("bob", "approver") as bob:
+        await bob.go(address.removeprefix("#"))
+        await bob.page.get_by_role("button", name="Approve", exact=True).click()
+        await bob.page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+        await expect(bob.page.get_by_role("alert").filter(has_text="Approved")).to_be_visible()
     await expect(card).to_contain_text("approved")
+    await expect(card.get_by_role("button", name="Approve")).to_have_count(0)
+    assert await card.evaluate("card => window.seenCard === card")
+    await expect(turns(chat).last.get_by_text("It is done.")).to_be_visible()
 
 
 async def test_a_turn_is_stopped_and_asked_again(chat: Console, speaker: Speaker) -> None:

@@ -88,7 +88,7 @@ async def test_definitions_are_found(shop: Console) -> None:
     await page.get_by_role("button", name="Clear").click()
     await page.get_by_role("combobox", name="Kind").click()
     await page.get_by_role("option", name="agent").click()
-    await expect(page.get_by_text("1 definitions")).to_be_visible()
+    await expect(page.get_by_text("1 definition", exact=True)).to_be_visible()
     await page.get_by_role("link", name="clerk").click()
     await expect(page).to_have_title("agent clerk [ACTIVE] | Remit")
 
@@ -152,7 +152,7 @@ async def test_an_edit_is_checked_in_place_and_overwrites_nobody(shop: Console) 
     shop.expected.append("409")
     await page.get_by_role("button", name="Save and make active").click()
     await expect(page.get_by_role("alert").filter(has_text="E516")).to_contain_text(
-        "`bea`: edit of version 2"
+        "by bea: edit of version 2"
     )
     await page.get_by_role("button", name="Save as draft").click()
     await expect(page.get_by_role("row", name="3 draft")).to_be_visible()

@@ -61,7 +61,7 @@ async def test_a_static_host_and_a_remote_api(
     """Sign in with a key, see runs as they come, follow a deep link; no cookie, and nothing is asked of anybody else."""
     origin, folder = host
     app = open_app(Settings(**{**settings(tmp_path), "console_origins": (origin,)}))
-    async with console_of(app, browser) as console:
+    async with console_of(app, browser, apart=True) as console:
         await console.context.clear_cookies()
         console.expected.append("left the origin")
         asked: set[str] = set()
@@ -92,7 +92,7 @@ async def test_a_page_of_another_origin_gets_nothing(
 ) -> None:
     """The same files where the settings do not name their origin: the browser shows them no answer."""
     origin, folder = host
-    async with console_of(open_app(Settings(**settings(tmp_path))), browser) as console:
+    async with console_of(open_app(Settings(**settings(tmp_path))), browser, apart=True) as console:
         console.expected += ["left the origin", "CORS policy", "Failed to load resource"]
         (folder / "config.js").write_text(f'window.REMIT = {{ api: "{console.url}" }};')
         key = await console.app.keys.create("local", "remote", ("admin",))

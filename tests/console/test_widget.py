@@ -67,7 +67,7 @@ async def remit(
 ) -> AsyncIterator[Console]:
     """A Remit whose chat pages of the shop may ask; what leaves its own origin is the shop's, on purpose."""
     app = talking(tmp_path, speaker, chat_agent="guide", chat_origins=(shop[0],))
-    async with console_of(app, browser) as made:
+    async with console_of(app, browser, apart=True) as made:
         made.expected.append("left the origin")
         yield made
 

@@ -15,7 +15,7 @@ from tests.console.kit import Console, console_of
 from tests.console.talking import Speaker, talking
 
 from remit.core.naming import LOCAL
-from remit.core.task import Actor
+from remit.core.task import Actor, Task
 from remit.engine.kinds import WORKFLOW
 
 pytestmark = [pytest.mark.service, pytest.mark.asyncio(loop_scope="module")]
@@ -141,11 +141,113 @@ async def test_a_run_starts_from_a_form_of_what_states_read_and_colours_the_pict
     came = page.get_by_role("list", name="orders").get_by_role("listitem").filter(has_text="Large?").first
     await expect(came).to_contain_text("succeeded")
     await flows.shot("workflow-run-graph")
+    # the same fields, filled with what went in, to go another way from there
+    await came.get_by_role("button").first.click()
+    await page.get_by_role("button", name="Fork from here").click()
+    await page.get_by_role("switch", name="Edit what goes in").check()
+    fields = page.get_by_role("group", name="Input of the state")
+    await expect(fields.get_by_label("note")).to_have_value("gift")
+    await fields.get_by_label("total").fill("50")
+    await flows.shot("workflow-fork")
+    await page.get_by_role("button", name="Fork", exact=True).click()
+    await expect(page).not_to_have_url(re.compile(run["run_id"]))
+    await expect(page.get_by_role("link", name=re.compile("forked from"))).to_be_visible()
+    await expect(page).to_have_title(re.compile(r"\[SUCCESS\]"))
+    forked = page.url.split("#/runs/")[1].split("?")[0]
+    assert (await flows.app.runs.result(forked, LOCAL)).result_payload == {"note": "gift"}
     await flows.go("/workflows/orders?tab=run")
     await page.get_by_role("button", name="Take the last run's input").click()
     await expect(page.get_by_role("textbox", name="note")).to_have_value("gift")
     await page.get_by_role("tab", name="Runs").click()
-    await expect(page.get_by_role("table", name="runs").get_by_text("success")).to_be_visible()
+    await expect(page.get_by_role("table", name="runs").get_by_text("success")).to_have_count(2)
+
+
+COLOURS = {
+    "Both": "blue",
+    "Sleep": "yellow",
+    "Begin": "green",
+    "Try": "orange",
+    "Break": "red",
+    "Recover": "green",
+    "Never": "gray",
+}
+"""The colour of each state of `HALF_WAY` once it sleeps."""
+
+HALF_WAY: dict[str, Any] = {
+    "QueryLanguage": "JSONata",
+    "StartAt": "Both",
+    "States": {
+        "Both": {
+            "Type": "Parallel",
+            "Branches": [
+                {"StartAt": "Sleep", "States": {"Sleep": {"Type": "Wait", "Seconds": 3600, **END}}},
+                {
+                    "StartAt": "Begin",
+                    "States": {
+                        "Begin": {"Type": "Pass", "Next": "Try"},
+                        "Try": {
+                            "Type": "Parallel",
+                            "Branches": [
+                                {"StartAt": "Break", "States": {"Break": {"Type": "Fail", "Error": "No"}}}
+                            ],
+                            "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Recover"}],
+                            "Next": "Never",
+                        },
+                        "Recover": {"Type": "Succeed"},
+                        "Never": {"Type": "Succeed"},
+                    },
+                },
+            ],
+            **END,
+        }
+    },
+}
+
+PAINTED = """() => {
+  const colour = (value) => {
+    const probe = document.body.appendChild(document.createElement('i'));
+    probe.style.color = value;
+    const found = getComputedStyle(probe).color;
+    probe.remove();
+    return found;
+  };
+  const names = ['green', 'red', 'blue', 'yellow', 'orange'];
+  const named = Object.fromEntries(names.map((name) => [colour(`var(--mantine-color-${name}-filled)`), name]));
+  named[colour('var(--mantine-color-gray-5)')] = 'gray';
+  const boxes = [...document.querySelectorAll('.remit-node')].map((box) => {
+    const style = getComputedStyle(box);
+    return [box.querySelector('.name').lastChild.textContent, {
+      edge: named[style.borderLeftColor] ?? style.borderLeftColor,
+      shade: box.dataset.open ? null : style.backgroundColor,
+    }];
+  });
+  return {body: colour('var(--mantine-color-body)'), boxes: Object.fromEntries(boxes)};
+}"""
+
+
+async def test_a_picture_of_a_run_has_the_colours_of_its_states(flows: Console) -> None:
+    """As the browser paints them, in light and in dark: each phase its own, on a ground that is tinted with it."""
+    await registered(flows, "half-way", HALF_WAY)
+    task = Task("h1", "half-way", "Go half of the way", actor_context=Actor("bea"))
+    run_id = await flows.app.runs.submit(task)
+    page = await flows.go(f"/runs/{run_id}?view=graph")
+    picture = page.get_by_role("group", name="half-way")
+    await expect(picture.get_by_role("button", name="Sleep")).to_contain_text("waiting")
+    await expect(picture.get_by_role("button", name="Recover")).to_contain_text("succeeded")
+    grounds = {}
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        await expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
+        painted = await page.evaluate(PAINTED)
+        assert {name: box["edge"] for name, box in painted["boxes"].items()} == COLOURS
+        shades = {name: box["shade"] for name, box in painted["boxes"].items() if box["shade"]}
+        assert shades["Never"] == painted["body"]
+        assert len({shades[name] for name in ("Never", "Sleep", "Begin", "Break")}) == 4
+        assert shades["Begin"] == shades["Recover"]
+        grounds[scheme] = painted["body"]
+    assert grounds["light"] != grounds["dark"]
+    await flows.axe()
+    await flows.shot("workflow-run-colours")
 
 
 async def test_a_document_is_checked_while_one_types_and_saved(flows: Console) -> None:

@@ -87,7 +87,7 @@ async def settled(page: Page, asked: Asked) -> str:
 
 async def test_hostile_texts_stay_texts(browser: Browser, tmp_path: Path) -> None:
     """Every page over every field: no script runs, nothing is asked of another host, and the policy has nothing to stop."""
-    async with console_of(app_of(settings(tmp_path)), browser) as console:
+    async with console_of(app_of(settings(tmp_path)), browser, apart=True) as console:
         await console.page.add_init_script(WATCH)
         key = await console.app.keys.create("local", "mallory", ("admin",))
         async with httpx.AsyncClient(
@@ -122,7 +122,7 @@ async def test_hostile_texts_stay_texts(browser: Browser, tmp_path: Path) -> Non
 
 async def test_what_an_agent_drew_is_alone_in_its_frame(browser: Browser, tmp_path: Path) -> None:
     """A chart draws itself, and reaches neither the page nor the session; hostile pages among the artifacts reach no host either."""
-    async with console_of(app_of(settings(tmp_path)), browser) as console:
+    async with console_of(app_of(settings(tmp_path)), browser, apart=True) as console:
         page = console.page
         run_id = await console.app.runs.submit(Task("drawn", "mirror", "draw", ["x"]))
         await ended(console.app, [run_id])

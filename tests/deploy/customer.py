@@ -75,6 +75,7 @@ model = "{MODEL}"
 project = "shop"
 chat_agent = "assistant"
 waf = false
+console = true
 throttling = {{ rate = 100, burst = 100 }}
 
 [deploy.packages]
@@ -100,9 +101,10 @@ class Remit:
         self.root = root
         self.variables: dict[str, str] = {}
 
-    def __call__(self, *arguments: str, code: int = 0, timeout_s: float = 300) -> str:
+    def __call__(self, *arguments: str, code: int = 0, timeout_s: float = 900) -> str:
         """What the command prints. Fails unless it ends with `code`."""
-        own = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "REMIT_"))}
+        kept = ("REMIT_CONSOLE_DIR",)  # another build of the console
+        own = {k: v for k, v in os.environ.items() if k in kept or not k.startswith(("AWS_", "REMIT_"))}
         done = subprocess.run(
             [str(Path(sys.executable).with_name("remit")), *arguments],
             cwd=self.root,

@@ -45,6 +45,16 @@ def test_each_price_says_since_when_and_where_from() -> None:
         assert re.fullmatch(r"aws\.amazon\.com/[\w/-]+", row["source"]), id
 
 
+def test_a_console_costs_as_long_as_it_is_open() -> None:
+    """By the hour, and nothing where there is none; beside an HTTP API its REST API does not change what other requests cost."""
+    apis = {"Api": of("AWS::ApiGatewayV2::Api"), "Door": of("AWS::ApiGateway::RestApi")}
+    hour, day = (made(apis, Usage(console_hours=h), console=True) for h in (1, 24))
+    assert line(day, "console") == pytest.approx(24 * line(hour, "console"))
+    assert line(hour, "console") == pytest.approx(1_500 * (4.8e-6 + 1.1 * 0.0000133334), rel=1e-3)
+    assert line(made(apis), "console") == 0
+    assert line(hour, "API") == pytest.approx(0.01)
+
+
 def test_what_stands_idle_is_counted_from_the_template() -> None:
     """A firewall with three rules, a key and two alarms cost the same every month, used or not."""
     resources = {

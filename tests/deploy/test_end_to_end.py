@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
 import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+from tests.console.conftest import ARGUMENTS
 from tests.deploy import roles
 from tests.deploy.customer import (
     METADATA,
@@ -23,7 +27,12 @@ from tests.deploy.customer import (
     until,
     write_project,
 )
+from tests.deploy.edge import Edge
 
+from remit.server.console import HEADERS, TYPES
+from remit_deploy.access import reachable
+from remit_deploy.aws import Place
+from remit_deploy.console import OWN_ORIGIN
 from remit_deploy.deployment import RELEASE
 from remit_deploy.emulator.running import Emulator, Options
 
@@ -31,6 +40,8 @@ pytestmark = [pytest.mark.service, pytest.mark.slow]
 
 NAME = "shop-dev"
 TARGET = ("--target", "emulator")
+WAIT_MS = 60_000
+"""What a page may take: functions start in the emulator one after the other."""
 
 
 class World(NamedTuple):
@@ -256,6 +267,101 @@ def test_a_message_that_nobody_can_read_is_given_up_and_can_be_sent_again(world:
         "deploy", "logs", *TARGET, "--minutes", "30", "--agent", "clerk", "--grep", "no hint"
     )
     assert len(logged.splitlines()) >= 5
+
+
+@pytest.fixture(scope="module")
+def edge(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    """CloudFront before the console, played as it was deployed."""
+    made = Edge(
+        world.aws,
+        f"{NAME}-console",
+        world.remit.variables["AWS_ENDPOINT_URL"],
+        tmp_path_factory.mktemp("edge"),
+    )
+    yield made
+    made.close()
+
+
+def test_a_person_works_in_the_console(world: World, edge: Edge) -> None:
+    """In a browser at the address of CloudFront: sign in with a key, watch a run that an approval stops, approve it, see it end.
+    The feed goes on by asking again; the session is a cookie that no script reads."""
+    url = f"https://{edge.domain}/"
+    with browsing(edge.domain, edge.port) as (page, said):
+        page.goto(url)
+        page.get_by_label("API key").fill(world.keys["bob"])
+        page.get_by_role("button", name="Sign in").click()
+        page.goto(f"{url}#/runs")
+        expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=WAIT_MS)
+        run_id = submitted(world, "clerk", task_id="console-1", objective="a refund seen from afar")
+        expect(page.get_by_text("a refund seen from afar").first).to_be_visible(timeout=WAIT_MS)
+        page.goto(f"{url}#/approvals")
+        page.get_by_role("button", name="Approve", exact=True).first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Approve", exact=True).click()
+        page.goto(f"{url}#/runs/{run_id}")
+        expect(page.get_by_text("refunded 12.5 for order 7").first).to_be_visible(timeout=WAIT_MS)
+        assert not page.get_by_text("not live").is_visible()
+        (cookie,) = page.context.cookies()
+    told = [status for path, status in edge.asked if path.startswith("/api/v1/live")]
+    assert len(told) > 1
+    assert set(told) == {200}
+    assert (cookie["name"], cookie["domain"]) == ("__Host-remit_session", edge.domain)
+    assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Strict")
+    assert (said, edge.broken) == ([], [])
+
+
+def test_the_consoles_door_opens_to_cloudfront_alone(world: World, edge: Edge) -> None:
+    """Its API refuses whoever has no key or a customer's, and behind it are neither a way in without a session nor other paths."""
+    (door,) = [o for o in edge.config["Origins"]["Items"] if "execute-api" in o["DomainName"]]
+    (given,) = door["CustomHeaders"]["Items"]
+    place = Place("us-east-1", endpoint=world.remit.variables["AWS_ENDPOINT_URL"])
+    stage = f"https://{door['DomainName']}{door['OriginPath']}/"
+    direct = f"{reachable(place, stage)}/api/v1/session"
+    own = {"x-api-key": given["HeaderValue"]}
+    shown = ({"x-api-key": "guessed"}, {}, own)
+    assert [world.shop.raw(method="GET", url=direct, headers=each).status_code for each in shown] == [
+        403,
+        403,
+        401,
+    ]
+    assert world.shop.raw(method="GET", url="/health", headers=own).status_code == 403
+    root = world.keys["root"]
+    asked: dict[str, tuple[str, str, dict[str, str]]] = {
+        "a key of Remit where CloudFront puts its own": ("GET", "/api/v1/runs", {"x-api-key": root}),
+        "a key of Remit": ("GET", "/api/v1/runs", {"authorization": f"Bearer {root}"}),
+        "another path of the API": ("GET", "/health", {}),
+        "a file that is written": ("POST", "/index.html", {}),
+        "a file that is not there": ("GET", "/assets/other.js", {}),
+    }
+    found = {name: edge.answer(*each, b"")[0] for name, each in asked.items()}
+    assert list(found.values()) == [401, 200, 403, 403, 403], found
+    start = dict(edge.answer("GET", "/", {}, b"")[1])
+    assert headers_like_the_server().items() <= start.items()
+    assert edge.answer("GET", "/config.js", {}, b"")[2] == OWN_ORIGIN
+
+
+def headers_like_the_server() -> dict[str, str]:
+    """What Remit's own server says of the console's start page."""
+    return {**HEADERS, "cache-control": "no-cache", "content-type": TYPES[".html"]}
+
+
+@contextmanager
+def browsing(domain: str, port: int) -> Iterator[tuple[Page, list[str]]]:
+    """A page of Chromium, for which the domain is at this port, and what it complained of."""
+    said: list[str] = []
+    rule = f"--host-resolver-rules=MAP {domain} 127.0.0.1:{port}"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=[*ARGUMENTS, rule]
+        )
+        page = browser.new_context(ignore_https_errors=True).new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        page.on("request", lambda asked: said.append(asked.url) if domain not in asked.url else None)
+        page.on("console", lambda text: said.append(text.text) if "Content Security" in text.text else None)
+        try:
+            yield page, said
+        finally:
+            browser.close()
 
 
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.nightly)])

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from remit import Agent, agent, tool
+from remit import Agent, Pack, agent, open_app, tool
 from remit.bootstrap import App
-from remit.core.errors import ToolError
+from remit.bootstrap.doctor import examine_running
+from remit.core.errors import ConfigError, ToolError
 from remit.core.task import Actor, Result
 from remit.ports.model import ModelReply, ModelRequest, OnDelta
 from remit.sdk import BlockingContext
+from remit.settings import Settings
 from remit.testing import BOSS, FakeClock, ScriptedModel, app_for_tests, task
 
 CALLS: list[str] = []
@@ -458,3 +461,97 @@ async def test_a_call_made_while_its_context_closes_is_taken_back() -> None:
     await begun.wait()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(asking, 10)
+
+
+PLAIN = '''
+from remit import Pack, agent
+
+class Base:
+    def act(self, input, memory):
+        """Nothing is an agent that has no name."""
+
+class Echo(Base):
+    """Say it again."""
+    name = "echo"
+    def act(self, input, memory):
+        return f"{input} {input}"
+
+class Clock:
+    name = "clock"
+    async def act(self, input, memory, context):
+        return context.run_id
+
+class Twice:
+    def __init__(self, name):
+        self.name = name
+    def act(self, input):
+        return self.name
+
+kept = Clock()
+wrapped = agent(kept, description="Tell the time.")
+first = again = Twice("first")
+pack = Pack("mine", agents=[Twice("packed"), first])
+'''
+
+
+async def test_what_has_a_name_and_acts_is_an_agent_without_a_decorator(tmp_path: Path) -> None:
+    """Objects and classes, in a pack and at module level of an app file; each once, however often it is named there."""
+    (tmp_path / "plain.py").write_text(PLAIN)
+    async with open_app(Settings(home=tmp_path, store="memory:"), app_file=str(tmp_path / "plain.py")) as app:
+        assert sorted(app.catalogue.agents) == ["clock", "echo", "first", "packed"]
+        assert app.catalogue.agents["clock"].spec.description == "Tell the time."
+        said = [(await app.run(task(n, n, input="hi"))).result_payload for n in ("echo", "first", "packed")]
+        assert said == ["hi hi", "first", "packed"]
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: Pack("p", agents=[object()]), "[E241]"),
+        (lambda: Pack("p", tools=[len]), "[E1095] `len` is no tool"),
+        (lambda: Agent("a", instructions="", tools=[len]), "[E1095] `len` is no tool"),
+        (lambda: tool(risk="L9", name="t")(lambda: 1), "[E1096] `risk` of tool `t` is `L9`"),
+        (
+            lambda: tool(effect="sometimes", name="t")(lambda: 1),
+            "[E1096] `effect` of tool `t` is `sometimes`",
+        ),
+        (lambda: tool(trust="much", name="t")(lambda: 1), "[E1096] `trust`"),
+        (lambda: tool(sensitivity="high", name="t")(lambda: 1), "[E1096] `sensitivity`"),
+    ],
+    ids=["agent", "tool of a pack", "tool of an agent", "risk", "effect", "trust", "sensitivity"],
+)
+def test_what_is_no_agent_or_no_tool_is_told_where_it_is_written(make: Any, told: str) -> None:
+    """Not by a call that fails at night."""
+    with pytest.raises(ConfigError) as refused:
+        make()
+    assert told in str(refused.value)
+    assert refused.value.help
+
+
+def test_a_tool_that_is_not_there_is_told_when_the_app_opens() -> None:
+    """Every agent and tool, and what was meant; a tool of another pack is there."""
+    good = Agent("good", instructions="", tools=["double"])
+    bad = Agent("bad", instructions="", tools=["doubel", "ghost", "publish_event"])
+    with pytest.raises(ConfigError) as refused:
+        app_for_tests(good, bad, tools=[double])
+    assert refused.value.code == "E1094"
+    assert refused.value.message.splitlines() == [
+        "agents name tools that are not there:",
+        "agent `bad` names `doubel`",
+        "agent `bad` names `ghost`",
+    ]
+    assert "did you mean `double`?" in refused.value.help
+
+
+async def test_the_doctor_finds_delegates_that_are_nowhere() -> None:
+    """Neither in the code nor in the registry, which may have what the code has not."""
+    boss = Agent("chief", instructions="", delegates=["writr", "nobody", "stored@live"])
+    writer = Agent("writer", instructions="")
+    async with app_for_tests(boss, writer) as app:
+        body = {"instructions": "x", "model": "default"}
+        await app.registry.create("local", "agent", "stored", body, actor=BOSS, reason="new")
+        found = [f for f in await examine_running(app) if f.check == "delegates"]
+    assert [(f.verdict, f.result.split(",")[0], f.fix) for f in found] == [
+        ("note", "`writr`", "did you mean `writer`?"),
+        ("note", "`nobody`", "correct `delegates`, or define it: `remit apply`"),
+    ]

@@ -16,7 +16,6 @@ from remit.core.message import Message
 from remit.core.pricing import Price
 from remit.engine import costs as module
 from remit.engine.costs import COST, Costs, entry
-from remit.engine.keys import Keys
 from remit.ports.model import ModelReply, ModelRequest, OnDelta
 from remit.ports.store import Put, Store
 from remit.testing import BOSS, FakeClock, ScriptedModel, app_for_tests, call, task
@@ -218,7 +217,7 @@ async def test_tenants_that_have_a_key_are_filled_in_for_the_deployment() -> Non
     """Whoever asks by tenant gets those whose runs all ended before costs were kept, too."""
     async with app_with() as app:
         await before(app, 3)
-        await Keys(app.store, app.clock).create("zeta", "zoe", ("admin",))
+        await app.keys.create("zeta", "zoe", ("admin",))
         assert await lines(app, "tenant") == {}
         await app.sweeper.tick()
         assert await lines(app, "tenant") == {"local": (3 * CALL, 3)}

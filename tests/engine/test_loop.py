@@ -15,7 +15,9 @@ from remit.core.errors import ConfigError, ConflictError, InputError, ModelError
 from remit.core.message import Message, ToolResult, ToolUse
 from remit.core.task import Actor, Constraints, Result
 from remit.core.tool import Retry
+from remit.engine import loading
 from remit.ports.model import Delta, ModelReply, ModelRequest, OnDelta
+from remit.sdk import json_schema
 from remit.testing import FakeClock, ScriptedModel, app_for_tests, call, calls, task
 
 ALICE = Actor("alice")
@@ -181,6 +183,24 @@ async def test_a_delegate_answers_like_a_tool() -> None:
             "add",
         )
         assert handoff["trace_id"] == child.task.trace_id == view.task.trace_id
+
+
+@pytest.mark.parametrize(
+    "asks", [{}, {"output_schema": {"type": "object", "required": ["title"]}}], ids=["declared", "asked"]
+)
+async def test_a_handoff_says_what_output_is_expected(asks: dict[str, Any]) -> None:
+    """What the call asks for, else what the other agent declares; the record and the child's journal agree."""
+    reporter = Agent("reporter", instructions="", output=Report)
+    boss = Agent("boss_agent", instructions="", delegates=[reporter])
+    replies = [call("delegate_to_reporter", objective="report", **asks), '{"title": "a", "score": 1}', "done"]
+    async with app_for_tests(boss, reporter, replies=replies) as app:
+        result = await app.run(task(boss))
+        (handoff,) = (await app.store.query("agent_handoff", "by_run", (result.run_id,))).items
+        assert handoff["expected_output_schema"] == asks.get("output_schema", json_schema(Report))
+        created, _ = await loading.start(app.store, handoff["child_run"])
+        assert created.handoff is not None
+        assert created.handoff.expected_output_schema == created.agent.output_schema
+        assert created.handoff.expected_output_schema == handoff["expected_output_schema"]
 
 
 # tools that go wrong

@@ -24,6 +24,8 @@ REDIS = os.environ.get("REMIT_TEST_REDIS", "")
 FEW = ("dynamodb", "redis")
 LONG = ("random", "transition")
 LONG_ON = {"redis": ("test_bus.py",), "dynamodb": ("test_bus.py",)}
+NIGHT_S = 3600
+"""The limit of a test by night. Its long size on an emulator, on a machine that is busy, is no test that hangs."""
 ACCOUNT = f"{secrets.randbelow(10**12):012d}"
 """An account of the emulator for this process and those that it kills."""
 
@@ -33,14 +35,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Cases of `LONG` tests are shared out among SQLite and PostgreSQL, each on one of them.
     """
+    ours = [item for item in items if HERE in item.path.parents]
     if config.getoption("--nightly"):
+        for item in ours:
+            item.add_marker(pytest.mark.timeout(NIGHT_S))
         return
-    _share_out(
-        [item for item in items if HERE in item.path.parents and any(word in item.nodeid for word in LONG)]
-    )
+    _share_out([item for item in ours if any(word in item.nodeid for word in LONG)])
     cases: dict[tuple[str, str], list[pytest.Item]] = {}
-    for item in items:
-        if HERE in item.path.parents and _store(item) in FEW:
+    for item in ours:
+        if _store(item) in FEW:
             cases.setdefault((_store(item), item.nodeid.partition("[")[0]), []).append(item)
     for some in cases.values():
         chosen = some[len(some) // 2]

@@ -28,7 +28,7 @@ WEB = {"fastapi", "starlette", "pydantic"}
 VENDORS = {"boto3", "botocore", "httpx", "psycopg", "cryptography"}
 """Loaded by the adapter that uses them, when it is opened."""
 
-MOST = 560
+MOST = 570
 """Modules that a function loads; Python itself begins with about 60."""
 
 MOST_WEB = 850

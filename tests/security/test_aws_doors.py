@@ -282,7 +282,7 @@ class Held:
 async def test_a_group_that_remit_does_not_know_opens_nothing_to_a_token(
     tokens: App, roles: str, status: int
 ) -> None:
-    """Groups and scopes of a token are given for other ends too; roles of a key are given by who operates Remit."""
+    """Groups and scopes of a token are given for other ends too; roles of a key are given by who operates Remit: for approvals."""
     claims = {"sub": "s1", "custom:tenant": "acme", "custom:roles": roles}
     event = {
         "httpMethod": "GET",
@@ -291,6 +291,8 @@ async def test_a_group_that_remit_does_not_know_opens_nothing_to_a_token(
     }
     answer = await api.respond(tokens, event, lambda: 20.0)
     assert answer["statusCode"] == status
-    key = await tokens.keys.create("acme", "bob", ["finance"])
+    key = await tokens.keys.create("acme", "bob", [], custom_roles=["finance"])
     event = {**event, "headers": {"x-api-key": key.secret}, "requestContext": {}}
-    assert (await api.respond(tokens, event, lambda: 20.0))["statusCode"] == 200
+    for path, expected in (("/api/v1/runs", 403), ("/api/v1/approvals", 200)):
+        answer = await api.respond(tokens, {**event, "path": path}, lambda: 20.0)
+        assert answer["statusCode"] == expected

@@ -18,12 +18,16 @@ from tests.server.conftest import wait_until as until
 from remit import Pack, agent, open_app, tool
 from remit.bootstrap import App
 from remit.bootstrap.adapters import open_provider
+from remit.bootstrap.identity import good_until, kept
 from remit.core.codec import plain
+from remit.core.errors import DeniedError
+from remit.core.task import Actor
+from remit.engine.keys import Identity
 from remit.engine.sessions import GRACE_MS, IDLE_MS, LONGEST_MS, RENEW_MS
 from remit.sdk import ToolContext
 from remit.server.serving import serve
 from remit.settings import OidcSettings, Settings
-from remit.testing import FakeClock
+from remit.testing import FakeClock, app_for_tests
 
 CSRF = "X-Remit-CSRF"
 HOSTILE = b"<script>fetch('/api/v1/runs').then(r => parent.postMessage('mine', '*'))</script>"
@@ -550,7 +554,7 @@ def test_people_sign_in_at_their_provider(oidc: Site, provider: Provider) -> Non
         assert (done.status_code, done.headers["location"]) == (303, "/#/")
         me = client.get("/api/v1/session").json()
         assert (me["tenant_id"], me["actor_id"], me["roles"]) == ("acme", "u-17", ["approver"])
-        assert me["scopes"] == ["decide", "read"]
+        assert me["scopes"] == ["approvals", "decide", "read"]
         asked = provider.asked[0]
         assert asked["response_type"] == "code"
         assert asked["code_challenge_method"] == "S256"
@@ -558,6 +562,59 @@ def test_people_sign_in_at_their_provider(oidc: Site, provider: Provider) -> Non
         assert asked["redirect_uri"] == f"{oidc.url}/api/v1/session/oidc/callback"
         assert client.post("/api/v1/runs", json={}).status_code == 403
         assert code_of(client.post("/api/v1/runs", json={}, headers={CSRF: me["csrf"]})) == "E320"
+
+
+def test_the_roles_of_a_session_are_those_of_the_moment(
+    oidc: Site, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the provider said is kept, what it opens is not: a role map that is changed counts at the next request."""
+    now = oidc.app.settings
+
+    def changed(**fields: Any) -> None:
+        monkeypatch.setattr(oidc.app, "settings", replace(now, oidc=replace(now.oidc, **fields)))
+
+    provider.claims = {"groups": ["leads", "ops"]}
+    with httpx.Client(base_url=oidc.url) as client:
+        sign_in(oidc, client)
+        assert client.get("/api/v1/session").json()["roles"] == ["approver", "operator", "viewer"]
+        changed(roles={"ops": ("viewer",)})
+        assert client.get("/api/v1/session").json()["roles"] == ["viewer"]
+        for gone in ({"roles": {"others": ("viewer",)}}, {"issuer": "https://id.example"}, {"issuer": ""}):
+            changed(**gone)
+            assert client.get("/api/v1/session").status_code == 401
+        changed()
+        assert client.get("/api/v1/session").status_code == 200
+
+
+@pytest.mark.parametrize(("session_s", "lasts_s"), [(7200, 7200), (0, 300)], ids=["limit", "token"])
+async def test_the_word_of_a_provider_ends(tmp_path: Path, session_s: int, lasts_s: int) -> None:
+    """However often somebody comes back; of the claims only those that say who somebody is are kept."""
+    settings = OidcSettings(
+        issuer="https://id.example",
+        client_id=CLIENT,
+        tenant="acme",
+        roles_claim="realm.roles",
+        roles={"leads": ("approver",)},
+        session_s=session_s,
+    )
+    clock = FakeClock()
+    async with app_for_tests(clock=clock, home=tmp_path, oidc=settings) as app:
+        claims = {"iss": settings.issuer, "sub": "u-17", "exp": clock.now() // 1000 + 300}
+        token = {**claims, "realm": {"roles": ["leads"]}, "phone_number": "123"}
+        until = good_until(token, settings, clock.now())
+        opened = await app.sessions.open_vouched(kept(token, settings), until)
+        assert opened.session.claims == {"iss": settings.issuer, "sub": "u-17", "realm.roles": ["leads"]}
+        secret = opened.secret
+        for _ in range(3):
+            clock.advance((lasts_s - 1) / 3)
+            session, who = await app.sessions.find(secret)
+            assert who == Identity("acme", Actor("u-17", ("approver",), "oidc"))
+            renewed = await app.sessions.renew(session)
+            assert session.expires_ts <= until
+            secret = renewed.secret if renewed else secret
+        clock.advance(2)
+        with pytest.raises(DeniedError, match="no longer"):
+            await app.sessions.find(secret)
 
 
 FORGED: list[tuple[str, dict[str, Any]]] = [

@@ -7,13 +7,13 @@ import re
 
 import pytest
 
+from remit.core.access import ROLE_SCOPES
 from remit.core.codec import plain
 from remit.core.conversation import Conversation, conversation_key
 from remit.core.validation import ValidationRun
 from remit.engine.remembering import SESSION
 from remit.ports.store import Put
 from remit.server.app import routes
-from remit.server.scopes import ROLE_SCOPES
 
 DOCUMENT = routes().openapi()
 
@@ -116,6 +116,9 @@ PARAMETERS = {
 }
 
 PUBLIC = {"health", "ready", "metrics", "signIn", "signOut", "waysToSignIn", "startOidc", "finishOidc"}
+LOOKING = (["read"], ["approvals"])
+"""The scopes of operations that only look."""
+
 GUARDED = sorted(name for name, (_, _, scope) in OPERATIONS.items() if scope)
 MAKES_ITS_OWN = {
     "putDefinition",
@@ -149,6 +152,7 @@ POLICY = {"showPolicy", "policyTools", "testPolicy"}
 
 WITHOUT_SCOPE = {
     "read": None,
+    "approvals": None,
     "run": "bob",
     "chat": "bob",
     "decide": "ana",
@@ -182,9 +186,12 @@ def ids(shared, until):
             "/api/v1/definitions/policy_profile/auth-profile", json={"spec": profile, "reason": "x"}
         )
         assert made.status_code == 201, made.text
-        rule = {"pattern": {"type": ["auth.event"]}, "target": "nobody", "retry": {"attempts": 1}}
+        closed = "/api/v1/definitions/workflow/auth-closed"
+        adam.put(closed, json={"spec": flow, "reason": "x"}).raise_for_status()
+        rule = {"pattern": {"type": ["auth.event"]}, "target": "auth-closed", "retry": {"attempts": 1}}
         made = adam.put("/api/v1/definitions/rule/auth-greeting", json={"spec": rule, "reason": "x"})
         assert made.status_code == 201, made.text
+        adam.post(f"{closed}/disable", json={"reason": "x"}).raise_for_status()
         adam.post("/api/v1/events", json={**BODIES["publishEvents"], "id": "e1"}).raise_for_status()
         dead = until(lambda: adam.get("/api/v1/events/dead-letters").json()["items"])
     key = conversation_key("acme", "auth-session")
@@ -405,7 +412,7 @@ def test_lists_show_only_the_tenants_own(shared, ids):
         assert (card["tables"], card["owners"]) == ([], [])
 
 
-@pytest.mark.parametrize("name", [n for n in GUARDED if OPERATIONS[n][2] != ["read"]])
+@pytest.mark.parametrize("name", [n for n in GUARDED if OPERATIONS[n][2] not in LOOKING])
 def test_a_key_without_the_scope_is_refused(shared, ids, name):
     """403 E320, and the roles that would do."""
     scope = OPERATIONS[name][2][0]
@@ -422,7 +429,7 @@ def test_an_operation_that_needs_two_scopes_says_both():
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in GUARDED if OPERATIONS[n][2] == ["read"] and n not in ("saveView", "deleteView")]
+    "name", [n for n in GUARDED if OPERATIONS[n][2] in LOOKING and n not in ("saveView", "deleteView")]
 )
 def test_a_viewer_may_look(shared, ids, name):
     """Every reading operation works for the tenant's own."""
@@ -492,7 +499,7 @@ def test_every_operation_names_its_scope_and_refusals():
     for name in GUARDED:
         method, path, scopes = OPERATIONS[name]
         found = DOCUMENT["paths"][path][method]
-        assert set(scopes) <= {"read", "run", "decide", "audit", "edit", "admin", "chat"}, name
+        assert set(scopes) <= {"read", "approvals", "run", "decide", "audit", "edit", "admin", "chat"}, name
         assert {"401", "403", "500"} <= set(found["responses"]), name
         assert found["security"], name
     assert {n for n in OPERATIONS if n not in GUARDED} == PUBLIC

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import stat
+from pathlib import Path
 
 import pytest
 
+from remit.core.access import APPROVALS, DECIDE, OTHER_ROLE, ROLE_SCOPES
 from remit.core.errors import ConfigError, DeniedError, InputError, NotFoundError
-from remit.engine.keys import COLLECTION
+from remit.core.task import Actor
+from remit.engine.keys import API_KEY, COLLECTION
 from remit.server.local import ensure_local_key
+from remit.server.scopes import scopes
 from remit.testing.apps import app_for_tests
 from remit.testing.clock import FakeClock
 
@@ -16,7 +20,7 @@ from remit.testing.clock import FakeClock
 async def test_a_key_proves_who_calls():
     """Tenant, actor and roles come back from the key alone."""
     async with app_for_tests() as app:
-        key = await app.keys.create("acme", "ana", ["operator", "operator", "finance"])
+        key = await app.keys.create("acme", "ana", ["operator", "operator"], custom_roles=["finance"])
         found = await app.keys.authenticate(key.secret)
         assert (found.tenant_id, found.actor.actor_id, found.actor.roles, found.actor.via) == (
             "acme",
@@ -94,6 +98,39 @@ async def test_a_key_needs_names_and_a_role(tenant, actor, roles):
     async with app_for_tests() as app:
         with pytest.raises(InputError):
             await app.keys.create(tenant, actor, roles)
+
+
+async def test_a_role_that_nobody_knows_makes_no_key():
+    """E1090 with the nearest; a role that a profile lets approve is known to the tenants that go by it; others are said to be custom."""
+    async with app_for_tests() as app:
+        for role in ("visiter", "quality"):
+            with pytest.raises(InputError) as told:
+                await app.keys.create("acme", "page", ["viewer", role])
+            assert (told.value.code, f"`{role}`" in told.value.message) == ("E1090", True)
+            assert ("did you mean `visitor`?" in told.value.help) == (role == "visiter")
+        assert await app.keys.list("acme") == []
+        body = {"profile": {"extends": "default", "approver_roles": ["quality"]}, "cedar": ""}
+        await app.registry.create("acme", "policy_profile", "careful", body, actor=Actor("ada"), reason="x")
+        await app.keys.create("acme", "quinn", ["quality"])
+        await app.keys.create("zeta", "zoe", [], custom_roles=["quality"])
+        with pytest.raises(InputError, match="E1090"):
+            await app.keys.create("zeta", "zoe", ["quality"])
+
+
+async def test_a_role_that_is_not_built_in_opens_approvals_and_nothing_else():
+    """What somebody needs who does nothing but decide, and only if it is the role of a key."""
+    assert scopes(Actor("quinn", ("quality",), API_KEY)) == {APPROVALS, DECIDE}
+    assert scopes(Actor("quinn", ("quality",), "oidc")) == frozenset()
+
+
+def test_the_page_of_roles_says_what_each_may_do():
+    """Its table is that of the program."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "roles.md").read_text("utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if "`" in line[:3]
+    ]
+    said = {cells[0].strip("`"): {word.strip("`") for word in cells[1].split(", ")} for cells in rows}
+    assert said == {**ROLE_SCOPES, "…": OTHER_ROLE}
 
 
 async def test_the_local_key_is_made_once_and_private(tmp_path):

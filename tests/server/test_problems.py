@@ -69,6 +69,21 @@ def test_addresses_that_do_not_exist(shared, path, method, status):
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_a_parameter_that_there_is_not_is_refused(shared):
+    """A filter misspelt shows nothing instead of everything, and names the right one."""
+    with shared.client("ana") as ana:
+        answer = ana.get(RUNS, params={"statuss": "failure"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "E1113")
+        assert answer.json()["help"].startswith("its parameters: `status`")
+        assert ana.get(RUNS, params={"status": "failure", "top": "true"}).status_code == 200
+
+
+def test_a_body_that_does_not_fit_is_told_what_would(shared):
+    """Help names the fields, as for every refusal."""
+    answer = post(shared, b'{"task_id": "x"}').json()
+    assert (answer["code"], answer["help"]) == ("E102", "add `agent`")
+
+
 @pytest.mark.parametrize(
     "params", [{"limit": 0}, {"limit": 201}, {"limit": "x"}, {"status": "odd"}, {"cursor": "junk"}]
 )

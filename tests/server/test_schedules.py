@@ -65,6 +65,16 @@ def test_what_is_no_schedule_is_refused(adam: Any) -> None:
     assert (said.status_code, said.json()["code"]) == (422, "E614")
 
 
+def test_an_agent_that_there_is_not_is_refused(adam: Any) -> None:
+    """A schedule or a rule for it would fail only when it comes."""
+    said = adam.put(f"{API}/schedules/x", json={"expression": "daily", "agent": "eccho"})
+    assert (said.status_code, said.json()["code"], "`echo`" in said.json()["help"]) == (422, "E1110", True)
+    body = {"spec": {"pattern": {"type": ["a"]}, "target": "eccho"}, "reason": "new"}
+    said = adam.put(f"{API}/definitions/rule/x", json=body)
+    assert (said.status_code, said.json()["code"]) == (422, "E1110")
+    assert adam.get(f"{API}/rules/x").status_code == 404
+
+
 def test_the_schedule_of_a_rule_has_a_slash_in_its_id(adam: Any) -> None:
     """It is found under its id, written as it is or with `%2F`; it is paused, and not removed."""
     adam.put(f"{API}/tables/ts", json={"location": "ts.csv", "reason": "new"}).raise_for_status()

@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useEffect, useSyncExternalStore } from "react";
+import { startTransition, useEffect, useState, useSyncExternalStore } from "react";
 import { follow } from "./follow";
 import { renew } from "./hooks";
 import type { Schemas } from "./types";
@@ -18,8 +18,14 @@ let rows: LiveRows = { run: [], approval: [] };
 let connected = true;
 const listeners = new Set<() => void>();
 
+let frame = 0;
+
+/** Tell of all that came since the last frame, together and in the next one. */
 function publish(): void {
-  for (const listener of listeners) listener();
+  frame ||= requestAnimationFrame(() => {
+    frame = 0;
+    for (const listener of listeners) listener();
+  });
 }
 
 function subscribe(listener: () => void): () => void {
@@ -27,9 +33,18 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** The newest changed rows, newest first, one for each run or approval. */
+/**
+ * The newest changed rows, newest first, one for each run or approval. A change is a transition: what it draws is made in slices
+ * between frames, so that neither scrolling nor typing waits for it.
+ */
 export function useLiveRows<K extends keyof LiveRows>(kind: K): LiveRows[K] {
-  return useSyncExternalStore(subscribe, () => rows[kind]);
+  const [seen, see] = useState(rows[kind]);
+  useEffect(() => {
+    const tell = () => startTransition(() => see(rows[kind]));
+    tell();
+    return subscribe(tell);
+  }, [kind]);
+  return seen;
 }
 
 /** Whether what is shown is kept up to date at this moment. */

@@ -4555,11 +4555,17 @@ export interface components {
         /**
          * MakeKey
          * @description A key for `actor_id`, whom its calls count as, in these roles. It ends after `days`; null: never.
+         *
+         *         `roles` are built in or let people approve by a policy profile; any other, that a workflow's gate or a policy's text
+         *         asks for, belongs to `custom_roles`.
          */
         MakeKey: {
             actor_id: string;
+            /** @default [] */
+            custom_roles: string[];
             /** @default 90 */
             days: number | null;
+            /** @default [] */
             roles: string[];
         };
         /**
@@ -4859,8 +4865,12 @@ export interface components {
         /**
          * Picture
          * @description A document as a graph, and how far each of its states has come, by JSON pointer.
+         *
+         *         `complete` is false for a very long run of which not all has been read yet (ask again), or can be.
          */
         Picture: {
+            /** @default true */
+            complete: boolean;
             /** @default true */
             ended: boolean;
             graph: components["schemas"]["Graph"];
@@ -5750,6 +5760,7 @@ export interface components {
         /**
          * StepDetail
          * @description One step. `input` and `output` are what went in and came out; of a model its answer as a message.
+         *         `input_schema` is what the arguments of a call have to fit, as far as its tool is still known.
          *
          *         `before` is what a model read that was not there when it was last asked, as events. `label` says where the output came from.
          */
@@ -5772,6 +5783,8 @@ export interface components {
             incidents: string[];
             /** @default null */
             input: unknown;
+            /** @default null */
+            input_schema: Record<string, never> | null;
             /** @default null */
             label: components["schemas"]["Label"] | null;
             /** @default null */

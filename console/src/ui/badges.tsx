@@ -25,6 +25,7 @@ const COLORS: Record<string, string> = {
   draft: "cyan",
   in_doubt: "orange",
   retrying: "orange",
+  caught: "orange",
   warning: "orange",
   expired: "gray",
   cancelled: "gray",
@@ -45,12 +46,16 @@ export function statusColor(status: string): string {
   return COLORS[status.toLowerCase()] ?? "gray";
 }
 
-/** A status as a coloured word: never by colour alone. */
+const { root: BADGE, label: LABEL } = Badge.classes;
+
+/** A status as a coloured word: never by colour alone. Plain elements with Mantine's classes: lists that move are full of them. */
 export function StatusBadge({ status }: { status: string }) {
+  const color = `var(--mantine-color-${statusColor(status)}-light`;
+  const style = { "--badge-bg": `${color})`, "--badge-color": `${color}-color)` } as CSSProperties;
   return (
-    <Badge variant="light" color={statusColor(status)} radius="sm" tt="none" fw={600} style={{ flexShrink: 0, minWidth: "max-content" }}>
-      {status.replaceAll("_", " ").toLowerCase()}
-    </Badge>
+    <span className={`${BADGE} remit-status`} style={style}>
+      <span className={LABEL}>{status.replaceAll("_", " ").toLowerCase()}</span>
+    </span>
   );
 }
 
@@ -66,7 +71,7 @@ export function RiskBadge({ risk }: { risk: string }) {
   const [color, meaning] = RISKS[risk] ?? ["gray", "unknown"];
   return (
     <Tooltip label={meaning}>
-      <Badge variant="outline" color={color} radius="sm" tt="none">
+      <Badge variant="outline" color={color} radius="sm" tt="none" style={{ color: `var(--mantine-color-${color}-light-color)` }}>
         {risk || "?"}
       </Badge>
     </Tooltip>
@@ -98,11 +103,9 @@ export function Strip({ runs }: { runs: readonly StripRun[] }) {
 const Bar = memo(function Bar({ id, status, began, ended }: { id: string; status: string; began: number; ended?: number | null }) {
   const at = new Date(began).toLocaleString();
   return (
-    <Tooltip label={`${status}${ended ? ` in ${durationText(ended - began)}` : ""} · ${at}`}>
-      <a role="listitem" href={`#/runs/${encodeURIComponent(id)}`} aria-label={`${status}, ${at}`}>
-        <span style={{ ...BAR, background: `var(--mantine-color-${statusColor(status)}-filled)` }} />
-      </a>
-    </Tooltip>
+    <a role="listitem" href={`#/runs/${encodeURIComponent(id)}`} title={`${status}${ended ? ` in ${durationText(ended - began)}` : ""} · ${at}`} aria-label={`${status}, ${at}`}>
+      <span style={{ ...BAR, background: `var(--mantine-color-${statusColor(status)}-filled)` }} />
+    </a>
   );
 });
 

@@ -1,5 +1,6 @@
 import { Text } from "@mantine/core";
 import { useMemo } from "react";
+import "./json.css";
 import { diffLines } from "./lines";
 
 const AROUND = 3;
@@ -7,7 +8,7 @@ const AROUND = 3;
 /** What differs between two texts, line by line; far from a change, lines are folded away. */
 export function TextDiff({ before, after, whole = false }: { before: string; after: string; whole?: boolean }) {
   const lines = useMemo(() => diffLines(before, after), [before, after]);
-  if (lines.every((line) => line.kind === "same")) return <Text c="dimmed">Nothing differs.</Text>;
+  if (lines.every((line) => line.kind === "same")) return <Text size="sm" c="dimmed">Nothing differs.</Text>;
   const near = lines.map((_, at) => whole || lines.slice(Math.max(0, at - AROUND), at + AROUND + 1).some((line) => line.kind !== "same"));
   return (
     <div className="remit-diff" role="group" aria-label="differences">

@@ -34,6 +34,7 @@ export function Editor({ label, text, onChange, marks, disabled, rows = 8, wrap 
   const field = useRef<HTMLTextAreaElement>(null);
   const told = useId();
   const count = text.split("\n").length;
+  const isListed = marks.length > 0 && !unlisted;
   const wrong = new Set(marks.map((mark) => mark.line));
   const startOf = (line: number) => text.split("\n").slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0);
   const show = (line: number, from: number, to: number) => {
@@ -64,10 +65,10 @@ export function Editor({ label, text, onChange, marks, disabled, rows = 8, wrap 
             ))}
           </ol>
         )}
-        <textarea ref={field} aria-label={label} aria-invalid={marks.length > 0} aria-describedby={told} spellCheck={false} autoCapitalize="off" autoComplete="off" data-wrap={wrap || undefined} rows={Math.max(count, rows)} style={{ minHeight: Math.max(count, rows) * LINE_PX + 16 }} value={text} disabled={disabled} onChange={(event) => onChange(event.currentTarget.value)} />
+        <textarea ref={field} aria-label={label} aria-invalid={marks.length > 0} aria-describedby={isListed ? told : undefined} spellCheck={false} autoCapitalize="off" autoComplete="off" data-wrap={wrap || undefined} rows={Math.max(count, rows)} style={{ minHeight: Math.max(count, rows) * LINE_PX + 16 }} value={text} disabled={disabled} onChange={(event) => onChange(event.currentTarget.value)} />
       </div>
-      <div id={told} role="status" aria-live="polite">
-        {marks.length > 0 && !unlisted && (
+      <div id={told} role={unlisted ? undefined : "status"} aria-live={unlisted ? undefined : "polite"}>
+        {isListed && (
           <List size="sm" mt="xs" withPadding aria-label="problems">
             {marks.map((mark) => (
               <List.Item key={`${mark.line}${mark.message}`} style={{ overflowWrap: "anywhere" }}>

@@ -166,6 +166,7 @@ function RawJson({ value, onChange, ...common }: { label: string; description?: 
   return (
     <JsonInput
       {...common}
+      ref={(box) => box?.setCustomValidity(problem)} // a form is not sent with what was typed left out
       description={common.description ?? "JSON"}
       autosize
       minRows={2}

@@ -1,6 +1,7 @@
 import { Alert, Anchor, Breadcrumbs, Button, Center, Group, Loader, Stack, Text, Title } from "@mantine/core";
 import { type ReactNode, useEffect } from "react";
 import { asProblem } from "../api";
+import { Ticks } from "./ticks";
 
 /** The head of a page. `tab` is what the browser's tab says before "Remit"; the title when it is left out. */
 export function PageHead({ title, tab, crumbs = [], actions }: { title: ReactNode; tab?: string; crumbs?: readonly { label: string; href: string }[]; actions?: ReactNode }) {
@@ -23,7 +24,11 @@ export function PageHead({ title, tab, crumbs = [], actions }: { title: ReactNod
         <Title order={1} size={20} lineClamp={2} style={{ overflowWrap: "anywhere", minWidth: 0, flex: "1 1 320px" }}>
           {title}
         </Title>
-        {actions && <Group gap="xs">{actions}</Group>}
+        {actions && (
+          <Group gap="xs" className="remit-actions">
+            {actions}
+          </Group>
+        )}
       </Group>
     </Stack>
   );
@@ -36,7 +41,7 @@ export function Empty({ title, children, action }: { title: string; children?: R
       <Stack align="center" gap="xs" maw={560}>
         <Text fw={600}>{title}</Text>
         {children && (
-          <Text c="dimmed" ta="center" component="div">
+          <Text size="sm" c="dimmed" ta="center" component="div">
             {children}
           </Text>
         )}
@@ -65,10 +70,14 @@ export function ProblemNote({ problem, retry }: { problem: unknown; retry?: () =
   return (
     <Alert color="red" variant="light" title={[said.code, said.title].filter(Boolean).join(" · ")} role="alert" my="xs">
       <Stack gap="xs" align="flex-start">
-        {said.detail && <Text size="sm">{said.detail}</Text>}
+        {said.detail && (
+          <Text size="sm">
+            <Ticks text={said.detail} />
+          </Text>
+        )}
         {said.help && (
           <Text size="sm" c="dimmed">
-            {said.help}
+            <Ticks text={said.help} />
           </Text>
         )}
         {retry && (

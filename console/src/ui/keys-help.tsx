@@ -1,4 +1,5 @@
 import { Group, Kbd, Modal, Stack, Text } from "@mantine/core";
+import { PLACES } from "../places";
 import { useRegisteredKeys } from "./keys";
 
 /** What `?` shows: the keys of the page and of everywhere. */
@@ -11,6 +12,15 @@ export default function KeysHelp({ opened, onClose }: { opened: boolean; onClose
           <Group key={`${one.key}${one.label}`} justify="space-between">
             <Text size="sm">{one.label}</Text>
             <Kbd>{one.key}</Kbd>
+          </Group>
+        ))}
+        {PLACES.map((place) => (
+          <Group key={place.to} justify="space-between">
+            <Text size="sm">Go to {place.label.toLowerCase()}</Text>
+            <Group gap={4}>
+              <Kbd>g</Kbd>
+              <Kbd>{place.key}</Kbd>
+            </Group>
           </Group>
         ))}
       </Stack>

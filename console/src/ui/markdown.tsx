@@ -1,12 +1,19 @@
 import { createElement, Fragment, type ReactNode, useMemo } from "react";
+import "./json.css";
 import { safeHref } from "./url";
+
+/** What is drawn in the text instead of what a pattern (without groups) finds in it; code stays as it is. */
+export interface Marks {
+  pattern: string;
+  draw: (found: string) => ReactNode;
+}
 
 /**
  * Markdown as models write it: headings, lists, quotes, code, tables, emphasis and links. It is read into elements, never into
  * HTML: tags in the text stay text, images are not loaded but named, and links lead to http, https or mailto only.
  */
-export function Markdown({ text }: { text: string }) {
-  const blocks = useMemo(() => blocksOf(text), [text]);
+export function Markdown({ text, marks }: { text: string; marks?: Marks }) {
+  const blocks = useMemo(() => blocksOf(text, marks), [text, marks]);
   return <div className="remit-md">{blocks}</div>;
 }
 
@@ -14,7 +21,7 @@ const FENCE = /^\s{0,3}(```+|~~~+)\s*([\w+-]*)\s*$/;
 const ITEM = /^(\s*)([-*+]|\d{1,9}[.)])\s+(.*)$/;
 const DIVIDER = /^\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*$/;
 
-function blocksOf(text: string): ReactNode[] {
+function blocksOf(text: string, marks?: Marks): ReactNode[] {
   const lines = text.replaceAll("\r\n", "\n").split("\n");
   const made: ReactNode[] = [];
   let at = 0;
@@ -39,7 +46,7 @@ function blocksOf(text: string): ReactNode[] {
     }
     const heading = /^\s{0,3}(#{1,6})\s+(.*?)\s*#*$/.exec(line);
     if (heading) {
-      add(createElement(`h${Math.min(heading[1]!.length + 2, 6)}`, {}, inline(heading[2]!)));
+      add(createElement(`h${Math.min(heading[1]!.length + 2, 6)}`, {}, inline(heading[2]!, marks)));
       at++;
       continue;
     }
@@ -51,31 +58,31 @@ function blocksOf(text: string): ReactNode[] {
     if (/^\s{0,3}>/.test(line)) {
       const from = at;
       while (at < lines.length && /^\s{0,3}>/.test(lines[at]!)) at++;
-      add(<blockquote>{blocksOf(lines.slice(from, at).map((quoted) => quoted.replace(/^\s{0,3}>\s?/, "")).join("\n"))}</blockquote>);
+      add(<blockquote>{blocksOf(lines.slice(from, at).map((quoted) => quoted.replace(/^\s{0,3}>\s?/, "")).join("\n"), marks)}</blockquote>);
       continue;
     }
     if (line.includes("|") && DIVIDER.test(lines[at + 1] ?? "")) {
       const from = at;
       at += 2;
       while (at < lines.length && lines[at]!.includes("|") && lines[at]!.trim() !== "") at++;
-      add(tableOf(lines.slice(from, at)));
+      add(tableOf(lines.slice(from, at), marks));
       continue;
     }
     if (ITEM.test(line)) {
       const from = at;
       while (at < lines.length && (ITEM.test(lines[at]!) || (/^\s+\S/.test(lines[at]!) && lines[at]!.trim() !== ""))) at++;
-      add(listOf(lines.slice(from, at)));
+      add(listOf(lines.slice(from, at), marks));
       continue;
     }
     const from = at;
     while (at < lines.length && lines[at]!.trim() !== "" && !FENCE.test(lines[at]!) && !ITEM.test(lines[at]!) && !/^\s{0,3}(#{1,6}\s|>)/.test(lines[at]!)) at++;
-    add(<p>{inline(lines.slice(from, Math.max(at, from + 1)).join("\n"))}</p>);
+    add(<p>{inline(lines.slice(from, Math.max(at, from + 1)).join("\n"), marks)}</p>);
     at = Math.max(at, from + 1);
   }
   return made;
 }
 
-function listOf(lines: readonly string[]): ReactNode {
+function listOf(lines: readonly string[], marks?: Marks): ReactNode {
   const first = ITEM.exec(lines[0]!)!;
   const indent = first[1]!.length;
   const isOrdered = /\d/.test(first[2]!);
@@ -87,14 +94,14 @@ function listOf(lines: readonly string[]): ReactNode {
   }
   const children = items.map((item, index) => (
     <li key={index}>
-      {inline(item.text)}
-      {item.inner.length > 0 && blocksOf(item.inner.join("\n"))}
+      {inline(item.text, marks)}
+      {item.inner.length > 0 && blocksOf(item.inner.join("\n"), marks)}
     </li>
   ));
   return isOrdered ? <ol start={Number.parseInt(first[2]!, 10)}>{children}</ol> : <ul>{children}</ul>;
 }
 
-function tableOf(lines: readonly string[]): ReactNode {
+function tableOf(lines: readonly string[], marks?: Marks): ReactNode {
   const cells = (line: string) => line.trim().replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
   const head = cells(lines[0]!);
   return (
@@ -102,7 +109,7 @@ function tableOf(lines: readonly string[]): ReactNode {
       <thead>
         <tr>
           {head.map((cell, index) => (
-            <th key={index}>{inline(cell)}</th>
+            <th key={index}>{inline(cell, marks)}</th>
           ))}
         </tr>
       </thead>
@@ -112,7 +119,7 @@ function tableOf(lines: readonly string[]): ReactNode {
             {cells(line)
               .slice(0, head.length)
               .map((cell, index) => (
-                <td key={index}>{inline(cell)}</td>
+                <td key={index}>{inline(cell, marks)}</td>
               ))}
           </tr>
         ))}
@@ -125,22 +132,31 @@ function tableOf(lines: readonly string[]): ReactNode {
 const INLINE =
   /(`{1,3})([^\n]{1,2000}?)\1|!\[([^\]\n]{0,500})\]\(([^)\s]{1,2000})[^)\n]{0,300}\)|\[([^\]\n]{1,500})\]\(([^)\s]{1,2000})[^)\n]{0,300}\)|(https?:\/\/[^\s<>"'`)\]]{1,2000})|\*\*([^*\n]{1,2000})\*\*|(?<![*\w])[*_]([^*_\n]{1,1000})[*_](?!\w)|~~([^~\n]{1,1000})~~/g;
 
-function inline(text: string): ReactNode[] {
+const patterns = new Map<string, RegExp>();
+
+function withMarks({ pattern }: Marks): RegExp {
+  const known = patterns.get(pattern) ?? new RegExp(`${INLINE.source}|(${pattern})`, "g");
+  patterns.set(pattern, known);
+  return known;
+}
+
+function inline(text: string, marks?: Marks): ReactNode[] {
   const made: ReactNode[] = [];
   let from = 0;
-  for (const found of text.matchAll(INLINE)) {
+  for (const found of text.matchAll(marks ? withMarks(marks) : INLINE)) {
     if (found.index > from) made.push(...broken(text.slice(from, found.index), made.length));
     const key = `${made.length}i`;
-    const [whole, , code, alt, source, label, href, bare, strong, emphasis, struck] = found;
+    const [whole, , code, alt, source, label, href, bare, strong, emphasis, struck, mark] = found;
     if (code !== undefined) made.push(<code key={key}>{code}</code>);
     else if (source !== undefined) made.push(<Link key={key} href={source} label={`image: ${alt || source}`} />);
     else if (href !== undefined) made.push(<Link key={key} href={href} label={label ?? href} />);
     else if (bare !== undefined) {
       const address = bare.replace(/[.,;:!?]+$/, "");
       made.push(<Link key={key} href={address} label={address} />, bare.slice(address.length));
-    } else if (strong !== undefined) made.push(<strong key={key}>{inline(strong)}</strong>);
-    else if (emphasis !== undefined) made.push(<em key={key}>{inline(emphasis)}</em>);
-    else if (struck !== undefined) made.push(<del key={key}>{inline(struck)}</del>);
+    } else if (strong !== undefined) made.push(<strong key={key}>{inline(strong, marks)}</strong>);
+    else if (emphasis !== undefined) made.push(<em key={key}>{inline(emphasis, marks)}</em>);
+    else if (struck !== undefined) made.push(<del key={key}>{inline(struck, marks)}</del>);
+    else if (mark !== undefined) made.push(<Fragment key={key}>{marks!.draw(mark)}</Fragment>);
     from = found.index + whole.length;
   }
   if (from < text.length) made.push(...broken(text.slice(from), made.length));

@@ -1,4 +1,4 @@
-import { Button, Group, ScrollArea, Table, Text } from "@mantine/core";
+import { Button, Group, Table, Text } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { memo, type ReactNode, type RefObject, useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
@@ -34,18 +34,23 @@ interface TableProps<T> {
   height?: number | string;
   /** Leave j, k and Enter to the page. */
   keyless?: boolean;
+  /** Every row is one line high, and columns without a width share what is left: even of a short list only rows in view are made. */
+  oneLine?: boolean;
 }
 
 const ROW_PX = 41;
 const VIRTUAL_FROM = 200;
+const VIRTUAL_FROM_ONE_LINE = 40;
+const NARROWEST = 860;
 
 /** A table that stays fast with many rows, saves itself as CSV and is walked by j, k and Enter. */
-export function DataTable<T>({ rows, columns, name, rowKey, href, onRow, selected, onSelect, more, hasMore, empty, height = "calc(100vh - 260px)", keyless }: TableProps<T>) {
+export function DataTable<T>({ rows, columns, name, rowKey, href, onRow, selected, onSelect, more, hasMore, empty, height = "calc(100vh - 260px)", keyless, oneLine }: TableProps<T>) {
   const box = useRef<HTMLDivElement>(null);
   const [, go] = useLocation();
   const [at, setAt] = useState(-1);
   const acts = useRef<Acts<T>>({ open: () => undefined, toggle: () => undefined });
-  const isVirtual = rows.length >= VIRTUAL_FROM;
+  const isVirtual = rows.length >= (oneLine ? VIRTUAL_FROM_ONE_LINE : VIRTUAL_FROM);
+  const isEven = oneLine || isVirtual;
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => box.current, estimateSize: () => ROW_PX, overscan: 12, enabled: isVirtual });
   const shown = isVirtual ? virtual.getVirtualItems() : null;
   const last = shown?.at(-1)?.index ?? rows.length - 1;
@@ -81,14 +86,14 @@ export function DataTable<T>({ rows, columns, name, rowKey, href, onRow, selecte
   acts.current = { open, toggle };
   const tr = (row: T, index: number) => {
     const key = rowKey(row);
-    return <Row key={key} id={key} row={row} columns={columns} isCurrent={index === at} isSelected={selected?.has(key) ?? false} canSelect={Boolean(onSelect)} canOpen={canOpen} isVirtual={isVirtual} acts={acts} />;
+    return <Row key={key} id={key} row={row} columns={columns} isCurrent={index === at} isSelected={selected?.has(key) ?? false} canSelect={Boolean(onSelect)} canOpen={canOpen} isEven={isEven} acts={acts} />;
   };
   const csv = columns.filter((column) => column.csv);
   const total = virtual.getTotalSize();
   return (
     <div>
-      <ScrollArea.Autosize mah={height} viewportRef={box} type="auto" viewportProps={{ tabIndex: 0, "aria-label": name, role: "region" } as object}>
-        <Table stickyHeader highlightOnHover={canOpen} aria-label={name} aria-rowcount={rows.length} layout={isVirtual ? "fixed" : "auto"}>
+      <div ref={box} className="remit-scroll" style={{ maxHeight: height }} tabIndex={0} role="region" aria-label={name}>
+        <Table stickyHeader highlightOnHover={canOpen} aria-label={name} aria-rowcount={rows.length} layout={isEven ? "fixed" : "auto"} miw={oneLine ? NARROWEST : undefined}>
           <Table.Thead>
             <Table.Tr>
               {onSelect && (
@@ -124,11 +129,11 @@ export function DataTable<T>({ rows, columns, name, rowKey, href, onRow, selecte
             )}
           </Table.Tbody>
         </Table>
-      </ScrollArea.Autosize>
+      </div>
       <Group justify="space-between" mt="xs" mih={30}>
         <Text size="xs" c="dimmed">
           {rows.length.toLocaleString()}
-          {hasMore ? "+" : ""} {name}
+          {hasMore ? "+" : ""} {rows.length === 1 && !hasMore ? name.replace(/(?:(\w)ie)?s\b/, (_end, before?: string) => (before ? `${before}y` : "")) : name}
         </Text>
         <Group gap="xs">
           {hasMore && (
@@ -160,7 +165,7 @@ interface RowProps<T> {
   isSelected: boolean;
   canSelect: boolean;
   canOpen: boolean;
-  isVirtual: boolean;
+  isEven: boolean;
   acts: RefObject<Acts<T>>;
 }
 
@@ -170,9 +175,9 @@ const { tr: TR, td: TD } = Table.classes;
  * One row. While its columns are the same array it is made anew only when it changes, however often the table is.
  * Plain elements with Mantine's classes: a component for each cell makes scrolling through thousands of rows slow.
  */
-const Row = memo(function Row<T>({ id, row, columns, isCurrent, isSelected, canSelect, canOpen, isVirtual, acts }: RowProps<T>) {
+const Row = memo(function Row<T>({ id, row, columns, isCurrent, isSelected, canSelect, canOpen, isEven, acts }: RowProps<T>) {
   return (
-    <tr data-with-row-border data-hover={canOpen || undefined} data-current={isCurrent || undefined} className={canOpen ? `${TR} remit-row` : TR} style={isVirtual ? { height: ROW_PX } : undefined} onClick={canOpen ? (event) => !isControl(event.target) && acts.current.open(row) : undefined}>
+    <tr data-with-row-border data-hover={canOpen || undefined} data-current={isCurrent || undefined} className={canOpen ? `${TR} remit-row` : TR} style={isEven ? { height: ROW_PX } : undefined} onClick={canOpen ? (event) => !isControl(event.target) && acts.current.open(row) : undefined}>
       {canSelect && (
         <td className={TD}>
           <input type="checkbox" className="remit-check" aria-label={`Select ${id}`} checked={isSelected} onChange={() => acts.current.toggle(id)} />

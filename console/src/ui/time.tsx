@@ -81,12 +81,14 @@ export function spanText(ms: number): string {
 
 /** A length of time as text: 0.4 ms, 12 ms, 3.1 s, 2 min 5 s, 3 h 4 min. */
 export function durationText(ms: number): string {
+  if (ms < 0.1) return "< 0.1 ms";
   if (ms < 1) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  const minutes = Math.floor((seconds % 3600) / 60);
+  return `${Math.floor(seconds / 3600)} h${minutes > 0 ? ` ${minutes} min` : ""}`;
 }
 
 /** How long something took. */

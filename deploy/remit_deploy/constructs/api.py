@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from aws_cdk import Aws, Duration
+from collections.abc import Sequence
+from typing import Any
+
+from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_apigateway as gateway
 from aws_cdk import aws_apigatewayv2 as http
 from aws_cdk import aws_lambda as lambda_
@@ -49,37 +52,19 @@ class RestApi(Construct):
     ) -> None:
         super().__init__(scope, id)
         self._config = config = shared.config
-        self.api = gateway.RestApi(
+        throttling = config.throttling
+        self.api = rest_api(
             self,
-            "Api",
-            rest_api_name=config.deployment,
-            description=f"The API of {config.deployment}",
-            endpoint_types=[gateway.EndpointType.REGIONAL],
-            cloud_watch_role=True,
-            cloud_watch_role_removal_policy=shared.removal,
+            config.deployment,
+            f"The API of {config.deployment}",
+            stage_options(self, shared, config.environment, "access", throttling.rate, throttling.burst),
+            logs_as=shared.removal,
             default_cors_preflight_options=_cors(config),
-            deploy_options=self._stage(shared),
         )
-        self.api.node.try_remove_child("Endpoint")  # an output, which the template names as it names all
-        raw = self.api.node.default_child
-        raw.add_property_override("SecurityPolicy", TLS)
-        raw.add_property_override("EndpointAccessMode", "BASIC")
         self._method = self._method_options(identity)
         self._routes(functions)
-        self._readable_refusals()
+        readable_refusals(self.api, config.cors_origins)
         self.key = self._usage_plan()
-        argued(
-            self.api,
-            "the functions check what they are sent, and say in their own words what is wrong with it",
-            nag=["APIG2"],
-        )
-        argued(
-            self.api,
-            "it is the role by which API Gateway writes its logs, as AWS defines it",
-            nag=[
-                "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]"
-            ],
-        )
         if identity is None:
             argued(
                 self.api,
@@ -87,29 +72,11 @@ class RestApi(Construct):
                 nag=["COG4", "APIG4"],
                 checkov=["CKV_AWS_59"],
             )
-        argued(self.api, "answers differ by who asks: a cache would mix them", checkov=["CKV_AWS_120"])
 
     @property
     def url(self) -> str:
         """Where the API is."""
         return str(self.api.url)
-
-    def _stage(self, shared: Shared) -> gateway.StageOptions:
-        throttling = self._config.throttling
-        group = log_group(self, "Access", shared, shared.names.log_group("access"))
-        return gateway.StageOptions(
-            stage_name=self._config.environment,
-            throttling_rate_limit=throttling.rate,
-            throttling_burst_limit=throttling.burst,
-            tracing_enabled=True,
-            metrics_enabled=True,
-            logging_level=gateway.MethodLoggingLevel.ERROR,
-            data_trace_enabled=False,
-            access_log_destination=gateway.LogGroupLogDestination(group),
-            access_log_format=gateway.AccessLogFormat.custom(
-                "{" + ",".join(f'"{name}":"{value}"' for name, value in ACCESS.items()) + "}"
-            ),
-        )
 
     def _method_options(self, identity: Identity | None) -> gateway.MethodOptions:
         if identity is None:
@@ -146,18 +113,6 @@ class RestApi(Construct):
     def _given(self) -> dict[str, object]:
         return {name: value for name, value in self._method._values.items() if value is not None}
 
-    def _readable_refusals(self) -> None:
-        """A browser may read a refusal too, where one origin is allowed (API Gateway can name but one there)."""
-        origins = self._config.cors_origins
-        headers = {"Access-Control-Allow-Origin": f"'{origins[0]}'"} if len(origins) == 1 else None
-        for kind in ("DEFAULT_4_XX", "DEFAULT_5_XX"):
-            self.api.add_gateway_response(
-                kind.replace("_", ""),
-                type=getattr(gateway.ResponseType, kind),
-                response_headers=headers,
-                templates={"application/json": '{"error": {"message": $context.error.messageString}}'},
-            )
-
     def _usage_plan(self) -> gateway.IApiKey:
         throttling = self._config.throttling
         key = self.api.add_api_key("Key", api_key_name=self._config.deployment)
@@ -170,6 +125,81 @@ class RestApi(Construct):
         plan.add_api_key(key)
         plan.add_api_stage(stage=self.api.deployment_stage)
         return key
+
+
+def rest_api(
+    scope: Construct,
+    name: str,
+    description: str,
+    stage: gateway.StageOptions,
+    logs_as: RemovalPolicy | None = None,
+    **more: Any,
+) -> gateway.RestApi:
+    """A REST API over TLS 1.2 at least, in this region.
+
+    API Gateway writes all logs of an account under one role: one API of a stack brings it, with `logs_as` its removal policy.
+    """
+    api = gateway.RestApi(
+        scope,
+        "Api",
+        rest_api_name=name,
+        description=description,
+        endpoint_types=[gateway.EndpointType.REGIONAL],
+        deploy_options=stage,
+        cloud_watch_role=logs_as is not None,
+        cloud_watch_role_removal_policy=logs_as,
+        **more,
+    )
+    api.node.try_remove_child("Endpoint")  # an output, which the template names as it names all
+    raw = api.node.default_child
+    raw.add_property_override("SecurityPolicy", TLS)
+    raw.add_property_override("EndpointAccessMode", "BASIC")
+    argued(
+        api,
+        "the functions check what they are sent, and say in their own words what is wrong with it",
+        nag=["APIG2"],
+    )
+    argued(
+        api,
+        "it is the role by which API Gateway writes its logs, as AWS defines it",
+        nag=[
+            "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]"
+        ],
+    )
+    argued(api, "answers differ by who asks: a cache would mix them", checkov=["CKV_AWS_120"])
+    return api
+
+
+def stage_options(
+    scope: Construct, shared: Shared, name: str, log: str, rate: float, burst: int
+) -> gateway.StageOptions:
+    """A stage that is throttled, logged to `log`, and traced."""
+    group = log_group(scope, "Access", shared, shared.names.log_group(log))
+    return gateway.StageOptions(
+        stage_name=name,
+        throttling_rate_limit=rate,
+        throttling_burst_limit=burst,
+        tracing_enabled=True,
+        metrics_enabled=True,
+        logging_level=gateway.MethodLoggingLevel.ERROR,
+        data_trace_enabled=False,
+        access_log_destination=gateway.LogGroupLogDestination(group),
+        access_log_format=gateway.AccessLogFormat.custom(
+            "{" + ",".join(f'"{name}":"{value}"' for name, value in ACCESS.items()) + "}"
+        ),
+    )
+
+
+def readable_refusals(api: gateway.RestApi, origins: Sequence[str] = ()) -> None:
+    """A browser may read a refusal too, where one origin is allowed (API Gateway can name but one there)."""
+    headers = {"Access-Control-Allow-Origin": f"'{origins[0]}'"} if len(origins) == 1 else None
+    for kind in ("DEFAULT_4_XX", "DEFAULT_5_XX"):
+        api.add_gateway_response(
+            kind.replace("_", ""),
+            type=getattr(gateway.ResponseType, kind),
+            response_headers=headers,
+            templates={"application/json": '{"error": {"message": $context.error.messageString}}'},
+        )
 
 
 class TokenApi(Construct):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Tags
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
@@ -40,11 +40,17 @@ class Buckets(Construct):
         )
         self.config = self._data("config")
         self.tools = self._data("tools")
-        self.console = (
-            self._data("console", encryption=s3.BucketEncryption.S3_MANAGED)
-            if shared.config.console
-            else None
+        self.console = self._pages() if shared.config.console else None
+
+    def _pages(self) -> s3.Bucket:
+        made = self._data(
+            "console",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            removal_policy=RemovalPolicy.DESTROY,  # copies of what comes with Remit
         )
+        if self._shared.config.console_files:
+            Tags.of(made).add("remit:console", self._shared.config.console_files)
+        return made
 
     def _data(self, kind: str, **more: Any) -> s3.Bucket:
         retention = self._shared.config.retention

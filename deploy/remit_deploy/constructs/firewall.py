@@ -1,4 +1,4 @@
-"""The firewall before the REST API: AWS's managed rules, and a limit by address."""
+"""The firewall before a REST API: AWS's managed rules, and a limit by address."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from constructs import Construct
 from remit_deploy.constructs.logs import log_group
 from remit_deploy.constructs.shared import Shared
 
-MANAGED = (
-    "AWSManagedRulesAmazonIpReputationList",
-    "AWSManagedRulesKnownBadInputsRuleSet",
-    "AWSManagedRulesCommonRuleSet",
-)
+REPUTATION = "AWSManagedRulesAmazonIpReputationList"
+"""It goes by the address of the connection, which behind CloudFront is CloudFront's."""
+
+MANAGED = ("AWSManagedRulesKnownBadInputsRuleSet", "AWSManagedRulesCommonRuleSet")
+SECRET = ("authorization", "x-api-key", "cookie", "x-remit-csrf")
+"""Headers that prove who asks. They are kept from the log, and requests are not sampled, where nothing could be."""
+
 COUNTED = (
     "SizeRestrictions_BODY",
     "CrossSiteScripting_BODY",
@@ -28,7 +30,7 @@ COUNTED = (
 
 
 class Firewall(Construct):
-    """A web ACL on a stage, with a log."""
+    """A web ACL on a stage, with a log. Behind CloudFront, `viewer` is the header in which that says who asked."""
 
     def __init__(
         self,
@@ -37,9 +39,14 @@ class Firewall(Construct):
         shared: Shared,
         stage: gateway.Stage,
         delivery: logs.CfnResourcePolicy,
+        part: str = "",
+        viewer: str = "",
     ) -> None:
         super().__init__(scope, id)
-        name = shared.names.deployment
+        name = shared.names.of(part) if part else shared.names.deployment
+        throttling = shared.config.throttling
+        limit = _limit_behind(throttling.per_viewer, viewer) if viewer else _limit(throttling.per_address)
+        managed = MANAGED if viewer else (REPUTATION, *MANAGED)
         acl = waf.CfnWebACL(
             self,
             "Acl",
@@ -48,8 +55,8 @@ class Firewall(Construct):
             default_action={"allow": {}},
             visibility_config=_seen(name),
             rules=[
-                _limit(shared.config.throttling.per_address),
-                *(_managed(at + 1, rules) for at, rules in enumerate(MANAGED)),
+                limit,
+                *(_managed(at + 1, rules) for at, rules in enumerate(managed)),
             ],
         )
         waf.CfnWebACLAssociation(self, "On", resource_arn=stage.stage_arn, web_acl_arn=acl.attr_arn)
@@ -59,17 +66,27 @@ class Firewall(Construct):
             "Logging",
             resource_arn=acl.attr_arn,
             log_destination_configs=[group.log_group_arn],
-            redacted_fields=[{"singleHeader": {"Name": header}} for header in ("authorization", "x-api-key")],
+            redacted_fields=[{"singleHeader": {"Name": header}} for header in SECRET],
         )
         logging.node.add_dependency(delivery)
 
 
 def _limit(most: int) -> dict[str, Any]:
+    return _rate_rule({"limit": most, "aggregateKeyType": "IP"})
+
+
+def _limit_behind(most: int, header: str) -> dict[str, Any]:
+    """What comes without the header did not come by CloudFront, and has no key of this API: it is refused anyway."""
+    by = {"headerName": header, "fallbackBehavior": "MATCH"}
+    return _rate_rule({"limit": most, "aggregateKeyType": "FORWARDED_IP", "forwardedIpConfig": by})
+
+
+def _rate_rule(statement: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": "by-address",
         "priority": 0,
         "action": {"block": {}},
-        "statement": {"rateBasedStatement": {"limit": most, "aggregateKeyType": "IP"}},
+        "statement": {"rateBasedStatement": statement},
         "visibilityConfig": _seen("by-address"),
     }
 
@@ -88,4 +105,4 @@ def _managed(priority: int, rules: str) -> dict[str, Any]:
 
 
 def _seen(name: str) -> dict[str, Any]:
-    return {"cloudWatchMetricsEnabled": True, "metricName": name, "sampledRequestsEnabled": True}
+    return {"cloudWatchMetricsEnabled": True, "metricName": name, "sampledRequestsEnabled": False}

@@ -6,6 +6,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
+from remit.server.oidc import CALLBACK
 from remit_deploy.constructs.arguing import argued
 from remit_deploy.constructs.shared import Shared
 
@@ -15,9 +16,12 @@ TENANT, ROLES = "tenant", "roles"
 class Identity(Construct):
     """A pool in which only an administrator makes users and says their tenant and roles, and a client for a console or a script."""
 
-    def __init__(self, scope: Construct, id: str, shared: Shared) -> None:
+    def __init__(self, scope: Construct, id: str, shared: Shared, console_url: str = "") -> None:
         super().__init__(scope, id)
         config = shared.config
+        callbacks = [f"{origin}/" for origin in config.cors_origins]
+        if console_url:
+            callbacks.append(console_url + CALLBACK)
         self.pool = cognito.UserPool(
             self,
             "Pool",
@@ -72,7 +76,7 @@ class Identity(Construct):
             o_auth=cognito.OAuthSettings(
                 flows=cognito.OAuthFlows(authorization_code_grant=True),
                 scopes=[cognito.OAuthScope.OPENID, cognito.OAuthScope.EMAIL],
-                callback_urls=[f"{origin}/" for origin in config.cors_origins] or ["http://localhost:8700/"],
+                callback_urls=callbacks or ["http://localhost:8700/"],
             ),
         )
         if config.auth.domain:

@@ -34,6 +34,7 @@ def let_deliver(scope: Construct, shared: Shared) -> logs.CfnResourcePolicy:
         "Resource": [
             f"{prefix}/remit/{names.deployment}/*:*",
             f"{prefix}aws-waf-logs-{names.deployment}:*",
+            f"{prefix}aws-waf-logs-{names.of('console')}:*",
         ],
         "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
     }

@@ -125,7 +125,8 @@ def _key(stack: Stack, shared: Shared) -> kms.Key:
     )
     # CloudWatch does not say for which account it asks; the topic's policy does
     _let(key, "cloudwatch", ("kms:Decrypt", "kms:GenerateDataKey"), {})
-    groups = [f"/remit/{names.deployment}/*", f"aws-waf-logs-{names.deployment}"]
+    firewalls = [f"aws-waf-logs-{name}" for name in (names.deployment, names.of("console"))]
+    groups = [f"/remit/{names.deployment}/*", *firewalls]
     prefix = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:"
     _let(
         key,

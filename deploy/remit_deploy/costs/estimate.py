@@ -27,13 +27,17 @@ JOURNAL_KB = 1.5
 RECORDS, CALL_INDEXES = 15, 3
 """Write units of a request for heads, the run's record and its indexes, results and events; and of a tool call for its indexes."""
 
+CONSOLE_ASKS_H, CONSOLE_S = 1_500, 1.1
+"""Requests of a page that is open for an hour, and the seconds of function time of each, at 1 GB."""
+
 COST_SUMS = 20
 """Those for handing in what a run cost, and for adding it to eight sums: of runs that end together it is less."""
 
 
 class Usage(Struct, frozen=True, forbid_unknown_fields=True):
     """A month: `[deploy.usage]`. Turns, tokens, calls and seconds are of one request; `workflows` is the share of requests
-    that start one, of `states` states each. `stored_gb` is what lies in the tables and the artifacts."""
+    that start one, of `states` states each. `stored_gb` is what lies in the tables and the artifacts; `console_hours` is how long
+    pages of the console are open, all people together."""
 
     requests: int = 10_000
     turns: float = 3
@@ -45,6 +49,7 @@ class Usage(Struct, frozen=True, forbid_unknown_fields=True):
     workflows: float = 0.1
     states: int = 10
     stored_gb: float = 5
+    console_hours: float = 160
 
     def assumptions(self) -> list[str]:
         """What is assumed, as sentences."""
@@ -179,9 +184,12 @@ def _used(table: Tariff, resources: Mapping[str, Any], config: DeployConfig, usa
     millions = usage.requests / 1e6
     entries = 4 + 3 * usage.turns + 4 * usage.tool_calls
     types = {r["Type"] for r in resources.values()}
-    api = "api_rest_million" if "AWS::ApiGateway::RestApi" in types else "api_http_million"
+    is_rest = "AWS::ApiGateway::RestApi" in types and "AWS::ApiGatewayV2::Api" not in types
+    api = "api_rest_million" if is_rest else "api_http_million"
     waf = {"waf_million": millions} if "AWS::WAFv2::WebACL" in types else {}
     table.add("usage", "API", {api: millions, **waf})
+    if config.console:
+        _console(table, config, usage, waf=bool(waf))
     memory = max((a.memory_mb for a in config.agents.values()), default=512) / 1024
     invocations = 4 + entries / 4
     table.add(
@@ -227,6 +235,20 @@ def _used(table: Tariff, resources: Mapping[str, Any], config: DeployConfig, usa
         table.add("usage", "guardrail", {"guardrail_thousand": units / 1000}, f"{units:,.0f} text units")
     if config.cloudtrail:
         table.add("usage", "trail", {"trail_hundred_thousand": usage.requests * writes / 100_000})
+
+
+def _console(table: Tariff, config: DeployConfig, usage: Usage, *, waf: bool) -> None:
+    """A page that is open asks again and again for what has changed; what else it asks for is little beside that."""
+    asked = usage.console_hours * CONSOLE_ASKS_H
+    millions = asked / 1e6
+    door = {
+        "cloudfront_million": millions,
+        "cloudfront_function_million": millions,
+        "api_rest_million": millions,
+    }
+    function = {"lambda_million": millions, _time(config): asked * CONSOLE_S}
+    amounts = {**door, **function, **({"waf_million": millions} if waf else {})}
+    table.add("usage", "console", amounts, f"{usage.console_hours:g} h open")
 
 
 def _models(config: DeployConfig, usage: Usage, tokens: PriceTable) -> tuple[list[Line], tuple[str, ...]]:

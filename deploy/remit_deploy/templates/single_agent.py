@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from remit.adapters.store.dynamodb import schema
 from remit.bootstrap.collections import COLLECTIONS
+from remit.functions.front import VIEWER
 from remit_deploy.config import DEFAULT, AgentConfig, DeployConfig
 from remit_deploy.constructs.alarms import Alarms
 from remit_deploy.constructs.api import RestApi, TokenApi
@@ -66,6 +67,7 @@ class SingleAgent(Stack):
         workflows = compiled(config)
         guardrail = Guardrail(self, "Guardrail", shared, config.guardrail) if config.guardrail else None
         network = Network(self, "Network", shared) if config.vpc_endpoints else None
+        console = Console(self, "Console", shared, buckets.console) if buckets.console else None
         indexes = {table.collection: tuple(index.name for index in table.indexes) for table in tables}
         functions = Functions(
             self,
@@ -80,13 +82,13 @@ class SingleAgent(Stack):
         machines = Machines(self, "Machines", shared, workflows, functions, queues)
         Bus(self, "Events", shared, queues)
         Schedules(self, "Schedules", shared, functions, queues)
-        outputs = self._front(shared, functions, topics, queues, machines)
+        outputs = self._front(shared, functions, topics, queues, machines, console)
         if config.cloudtrail:
             Trail(self, "Trail", shared, buckets)
         Budget(self, "Budget", shared, topics.alerts)
-        if buckets.console is not None:
-            console = Console(self, "Console", shared, buckets.console)
-            outputs["ConsoleUrl"] = f"https://{console.distribution.distribution_domain_name}/"
+        if console is not None and buckets.console is not None:
+            outputs["ConsoleUrl"] = f"{console.url}/"
+            outputs["ConsoleDomain"] = console.distribution.distribution_domain_name
             outputs["ConsoleBucket"] = buckets.console.bucket_name
         outputs |= {
             "Deployment": name,
@@ -101,12 +103,19 @@ class SingleAgent(Stack):
         tag(self, config)
 
     def _front(
-        self, shared: Shared, functions: Functions, topics: Topics, queues: Queues, machines: Machines
+        self,
+        shared: Shared,
+        functions: Functions,
+        topics: Topics,
+        queues: Queues,
+        machines: Machines,
+        console: Console | None,
     ) -> dict[str, Any]:
-        """The door, and what watches it and everything behind it."""
+        """The doors, and what watches them and everything behind them."""
         config, outputs = self.config, {}
-        identity = Identity(self, "Identity", shared) if config.auth.kind == "cognito" else None
-        if identity is not None:
+        rest = identity = None
+        if config.auth.kind == "cognito":
+            identity = Identity(self, "Identity", shared, console.url if console else "")
             outputs = {
                 "UserPoolId": identity.pool.user_pool_id,
                 "UserPoolClientId": identity.client.user_pool_client_id,
@@ -121,9 +130,19 @@ class SingleAgent(Stack):
             outputs |= {"ApiUrl": rest.url, "ApiKeyId": rest.key.key_id}
             if config.waf:
                 Firewall(self, "Firewall", shared, rest.api.deployment_stage, self._delivery)
+        if console is not None:
+            self._open(console, shared, functions, rest)
         Alarms(self, "Alarms", shared, topics.alerts, metrics, functions, queues, machines)
         Dashboard(self, "Dashboard", shared, metrics, functions, queues, machines)
         return outputs
+
+    def _open(self, console: Console, shared: Shared, functions: Functions, rest: RestApi | None) -> None:
+        """The console's own door to the API, which must know the address that people open."""
+        console.door.open(functions, rest.api if rest else None)
+        if self.config.waf:
+            stage = console.door.api.deployment_stage
+            Firewall(self, "ConsoleFirewall", shared, stage, self._delivery, "console", VIEWER)
+        functions["api"].add_environment("REMIT_URL", console.url)
 
 
 def environment(config: DeployConfig, guardrail: str) -> Mapping[str, str]:

@@ -15,7 +15,7 @@ import importlib.util
 import json
 from typing import Any
 
-from remit.sdk import ConfigError, ToolError
+from remit.sdk import ConfigError, ToolError, how_to_install
 
 
 async def png(spec: dict[str, Any]) -> bytes:
@@ -54,7 +54,7 @@ def _library() -> str:
 def _converter() -> Any:
     """The converter. Raises ConfigError E695 without the extra."""
     if importlib.util.find_spec("vl_convert") is None:
-        raise ConfigError("charts need `vl-convert-python`", code="E695", help="pip install 'remit[charts]'")
+        raise ConfigError("charts need `vl-convert-python`", code="E695", help=how_to_install("charts"))
     import vl_convert
 
     return vl_convert

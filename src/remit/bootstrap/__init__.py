@@ -31,10 +31,11 @@ from remit.bootstrap.adapters import (
     open_telemetry,
 )
 from remit.bootstrap.asked import Asked
-from remit.bootstrap.catalogue import Known, check_workflows
+from remit.bootstrap.catalogue import Known, check_agents, check_workflows
 from remit.bootstrap.collections import COLLECTIONS
 from remit.bootstrap.facilities import Equipment
 from remit.bootstrap.guardrail import open_guardrail
+from remit.bootstrap.identity import vouched
 from remit.bootstrap.mcp import add_mcp_tools
 from remit.bootstrap.packs import find_packs
 from remit.bootstrap.redaction import check_definitions, known_secrets, open_redactors
@@ -79,7 +80,7 @@ from remit.engine.mcp.kind import McpToolKind
 from remit.engine.models import ModelAccess, Route
 from remit.engine.notifications import Notifications
 from remit.engine.notifiers import NotifierApplier, Notifiers
-from remit.engine.profiles import InForce
+from remit.engine.profiles import InForce, approver_roles
 from remit.engine.registry import Registry
 from remit.engine.runs import Deltas, Runs
 from remit.engine.saved_views import SavedViews
@@ -142,7 +143,7 @@ class App(Asked):
         self.telemetry: Telemetry = kit.telemetry
         self.engine = Engine(kit)
         self.worker = Worker(kit, self.engine, concurrency=settings.concurrency)
-        self.workflows = Workflows(kit)
+        self.workflows = Workflows(kit, lambda: self.runs.stepping)
         self._remember()
         self.runs = Runs(kit, deltas, self.conversations, working_ttl_s=settings.memory.working_ttl_s)
         self._control(plane)
@@ -217,8 +218,10 @@ class App(Asked):
 
     def _admit(self) -> None:
         """Who may come in, and what each of them likes to see."""
-        self.keys = Keys(self.store, self.clock)
-        self.sessions = Sessions(self.store, self.clock, self.keys)
+        self.keys = Keys(self.store, self.clock, lambda t: approver_roles(self.registry, self.policy, t))
+        self.sessions = Sessions(
+            self.store, self.clock, self.keys, lambda claims: vouched(claims, self.settings.oidc)
+        )
         self.provider = open_provider(self.settings, self.kit.secrets, self.clock)
         """Who vouches for people besides keys; None where nobody does."""
         self.views = SavedViews(self.store, self.clock)
@@ -359,6 +362,7 @@ def open_app(
 
     add_workflow_tools(catalogue, settings, store, publish, app.runs.submit)
     check_workflows(catalogue)
+    check_agents(catalogue)
     return app
 
 

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 Clients = Callable[..., Any]
 Adapters = Mapping[str, Model | Callable[[], Model]]
 
+PROVIDERS = ("bedrock", "anthropic", "openai")
+"""Providers of many models, of which a route has to name one."""
+
 TRANSACTION = 90
 """Writes of the bus in one transaction of DynamoDB, which takes a hundred."""
 
@@ -142,7 +145,14 @@ def open_store(settings: Settings, clock: Clock) -> Store:
         from remit.adapters.store.sqlite import SqliteStore
 
         path = Path(url.removeprefix("sqlite:///"))
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"folder `{path.parent}` cannot be made: {(error.strerror or str(error)).lower()}",
+                code="E1097",
+                help="name one that you may write: `--home DIR` or REMIT_HOME for all data, REMIT_STORE for the store alone",
+            ) from error
         return SqliteStore(path, clock, durability=settings.durability)
     if scheme in ("postgres", "postgresql"):
         from remit.adapters.store.postgres import PostgresStore
@@ -284,6 +294,12 @@ def open_models(
     configured = {name: _route(r) for name, r in settings.models.items()}
     if settings.model:
         provider, _, model = settings.model.partition(":")
+        if provider in PROVIDERS and not (model or (provider == "bedrock" and settings.bedrock_model_id)):
+            raise ConfigError(
+                f"REMIT_MODEL is `{settings.model}`, which names no model",
+                code="E1099",
+                help=f"name one of the provider's: REMIT_MODEL={provider}:MODEL-ID",
+            )
         configured["default"] = Route(provider, model)
     configured.update(routes)
     configured.setdefault("default", Route("rules", "rules"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from remit.core.errors import ConfigError, InputError
@@ -12,7 +13,7 @@ from remit.engine import delegation
 from remit.engine.schemas import check_schema
 from remit.engine.workflows.kind import refuse
 from remit.engine.workflows.spec import CodedWorkflow
-from remit.ports.agents import Agent, Tool
+from remit.ports.agents import Agent, Catalogue, Tool
 from remit.sdk import CodeAgent, Pack
 
 EVERY_CHECK = "@validation_types"
@@ -63,6 +64,41 @@ class Known:
                 code="E243",
                 help="rename one: names decide what policy and approvals mean",
             )
+
+
+def check_agents(catalogue: Known) -> None:
+    """Raise ConfigError E1094 for an agent of the code that names tools which are not there."""
+    found: list[str] = []
+    close: dict[str, None] = {}
+    for agent in catalogue.agents.values():
+        strange = [] if isinstance(agent, CodedWorkflow) else sorted({*agent.spec.tools} - {*catalogue.tools})
+        for name in (
+            n for n in strange if n not in catalogue.tools
+        ):  # servers know their tools without listing them
+            found.append(f"agent `{agent.spec.name}` names `{name}`")
+            close.update(dict.fromkeys(get_close_matches(name, catalogue.tools, n=1)))
+    if found:
+        meant = f"did you mean {', '.join(f'`{name}`' for name in close)}? " if close else ""
+        lines = "\n".join(found)
+        raise ConfigError(
+            f"agents name tools that are not there:\n{lines}",
+            code="E1094",
+            help=f"{meant}name a tool of a pack or of an MCP server of remit.toml, or pass the function itself",
+        )
+
+
+def unknown_delegates(catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
+    """Names that agents of the code delegate to and that the code does not have, each with the agents that name it.
+
+    No mistake by itself: the registry of a tenant may have them.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for agent in catalogue.agents.values():
+        for name in agent.spec.delegates:
+            base = name.partition("@")[0]
+            if base not in catalogue.agents:
+                found[base] = (*found.get(base, ()), agent.spec.name)
+    return found
 
 
 def check_workflows(catalogue: Known) -> None:

@@ -9,16 +9,23 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
+from difflib import get_close_matches
 from importlib.util import find_spec
 
 from remit.bootstrap import App, open_app
-from remit.core.errors import ConfigError, RemitError
+from remit.bootstrap.catalogue import unknown_delegates
+from remit.core.definition import is_name
+from remit.core.errors import ConfigError, DeniedError, NotFoundError, RemitError
+from remit.core.extras import how_to_install
 from remit.core.finding import Finding
 from remit.core.naming import LOCAL
 from remit.core.redaction import Redactor
+from remit.engine.kinds import AGENT, ROUTE, WORKFLOW
+from remit.engine.resolving import resolve
 from remit.settings import Settings
 
 KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
+OPENAI = "//api.openai.com/"
 EXTRAS = {
     "bedrock": "boto3",
     "anthropic": "anthropic",
@@ -39,7 +46,7 @@ async def examine(settings: Settings) -> list[Finding]:
     found += [_agents(app), _policy(app), *_routes(settings), *_connections(settings)]
     try:
         async with app:
-            found.append(await _store(app))
+            found += [*await _delegates(app), await _store(app)]
     except Exception as error:
         found.append(broken("store", error))
     found.append(await _sandbox(settings))
@@ -52,7 +59,7 @@ async def examine_running(app: App) -> list[Finding]:
     found = [python(), _home(settings), *_extras(settings), _agents(app), _policy(app)]
     found += [*_routes(settings), *_connections(settings)]
     try:
-        found.append(await _store(app))
+        found += [*await _delegates(app), await _store(app)]
     except Exception as error:
         found.append(broken("store", error))
     found.append(await _sandbox(settings))
@@ -108,7 +115,7 @@ def _extras(settings: Settings) -> Iterator[Finding]:
             there = find_spec(EXTRAS[extra]) is not None
         except ModuleNotFoundError:
             there = False
-        fix = "" if there else f"pip install 'remit[{extra}]'"
+        fix = "" if there else how_to_install(extra)
         yield Finding(
             f"extra {extra}",
             "ok" if there else "bad",
@@ -122,6 +129,21 @@ def _agents(app: App) -> Finding:
     if not names:
         return Finding("agents", "note", "none found", "remit init my-agents && cd my-agents")
     return Finding("agents", "ok", f"{names}; {_plural(len(app.catalogue.tools), 'tool')}")
+
+
+async def _delegates(app: App) -> list[Finding]:
+    """Agents that are delegated to and that neither the code nor the registry has. Another tenant than `local` may have them."""
+    found = []
+    for name, agents in unknown_delegates(app.catalogue).items():
+        heads = [await app.registry.head(LOCAL, k, name) for k in (AGENT, WORKFLOW) if is_name(name)]
+        if not any(heads):
+            close = get_close_matches(name, app.catalogue.agents, n=1)
+            said = f"`{name}`, to whom {', '.join(f'`{a}`' for a in agents)} may delegate, is not there"
+            fix = (
+                f"did you mean `{close[0]}`?" if close else "correct `delegates`, or define it: `remit apply`"
+            )
+            found.append(Finding("delegates", "note", said, fix))
+    return found
 
 
 def _policy(app: App) -> Finding:
@@ -142,15 +164,43 @@ def _routes(settings: Settings) -> Iterator[Finding]:
             "REMIT_MODEL=anthropic:MODEL-ID, or [models.default] in remit.toml",
         )
     for name, (provider, model) in sorted(routes.items()):
-        key = KEYS.get(provider, "")
-        there = {
-            "ANTHROPIC_API_KEY": settings.anthropic_api_key,
-            "OPENAI_API_KEY": settings.openai_api_key,
-        }.get(key, "set")
-        if there:
+        key = missing_key(settings, provider)
+        if not key:
             yield Finding(f"model {name}", "ok", f"{provider} {model}".strip())
         else:
             yield Finding(f"model {name}", "bad", f"{provider} {model} has no key", f"export {key}=...")
+
+
+def missing_key(settings: Settings, provider: str) -> str:
+    """The variable that holds a provider's key and is not set; empty where nothing is missing."""
+    given = {"anthropic": settings.anthropic_api_key, "openai": settings.openai_api_key}.get(provider, "set")
+    return "" if given else KEYS[provider]
+
+
+async def check_model(app: App, tenant_id: str, agent: str) -> None:
+    """Raise ConfigError E1100 for an agent of a model whose key is not set: before a run of it begins.
+
+    Nothing is said where somebody else may answer or hold the key: a fallback, a store of secrets, a server of one's own.
+    """
+    settings = app.settings
+    try:
+        found = await resolve(app.registry, app.catalogue, tenant_id, agent, "")
+    except (NotFoundError, DeniedError):
+        return  # whoever submits the task is told
+    route = settings.models.get(found.spec.model)
+    provider = route.provider if route else ""
+    if found.spec.model == "default" and settings.model:
+        route, provider = None, settings.model.partition(":")[0]
+    own = settings.anthropic_base_url if provider == "anthropic" else OPENAI not in settings.openai_base_url
+    elsewhere = settings.secrets_from != "env" or own or (route is not None and route.fallbacks)
+    defined = any(used.kind == ROUTE for used in found.used)
+    key = missing_key(settings, provider)
+    if found.spec.kind == "llm" and key and not (elsewhere or defined):
+        raise ConfigError(
+            f"the model of agent `{found.spec.name}` has no key: {key} is not set",
+            code="E1100",
+            help=f"export {key}=..., or choose another model by REMIT_MODEL or in remit.toml; `remit doctor` shows all",
+        )
 
 
 def _connections(settings: Settings) -> Iterator[Finding]:

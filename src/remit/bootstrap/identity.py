@@ -60,6 +60,25 @@ def identity_of(claims: Mapping[str, Any], settings: OidcSettings) -> Identity:
     return Identity(str(tenant), Actor(str(actor), roles, VIA))
 
 
+def kept(claims: Mapping[str, Any], settings: OidcSettings) -> dict[str, Any]:
+    """Of a checked token's claims those by which settings say who somebody is, and who vouches."""
+    names = {"iss", settings.actor_claim, settings.tenant_claim, settings.roles_claim} - {""}
+    names |= {"email_verified"} if settings.actor_claim == "email" else set()
+    return {name: claim(claims, name) for name in sorted(names)}
+
+
+def vouched(claims: Mapping[str, Any], settings: OidcSettings) -> Identity:
+    """Whom claims that were `kept` name by the settings of now. Raises DeniedError E1057, also for those of another provider."""
+    if not settings.issuer or claims.get("iss") != settings.issuer:
+        raise _nobody("the provider is not asked any more")
+    return identity_of(claims, settings)
+
+
+def good_until(claims: Mapping[str, Any], settings: OidcSettings, now: int) -> int:
+    """When a sign-in of now (Unix milliseconds) ends at the latest."""
+    return now + settings.session_s * 1000 if settings.session_s else int(claims["exp"]) * 1000
+
+
 def _nobody(why: str) -> DeniedError:
     return DeniedError(
         f"the provider knows them, but they may not come in: {why}",

@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import traceback
+from collections.abc import Sequence
+from inspect import isclass, signature
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from remit.core.errors import ConfigError
+from remit.core.errors import ConfigError, RemitError
 from remit.sdk import Agent as LlmAgent
-from remit.sdk import CodeAgent, FunctionTool, Pack, Rule
+from remit.sdk import CodeAgent, FunctionTool, Pack, Rule, agent
 from remit.settings import Settings
 from remit.workflow import Workflow
 
@@ -60,16 +64,54 @@ def load_file(path: Path) -> Pack:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise ConfigError(
-            f"`{path}` cannot be loaded: {type(error).__name__}: {error}", code="E246"
-        ) from error
+        raise _not_loaded(path, error) from error
     return _gathered(path.stem, module)
+
+
+def _not_loaded(path: Path, error: Exception) -> ConfigError:
+    """What is wrong with an app file, and in which of its lines."""
+    own = str(path.absolute())
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == own]
+    if isinstance(error, SyntaxError) and error.filename == own:
+        lines.append(error.lineno)
+    line = lines[-1] if lines else None
+    where = f"`{path}` line {line}" if line else f"`{path}`"
+    if isinstance(error, RemitError):
+        return ConfigError(f"{where}: {error.message}", code=error.code, help=error.help)
+    said = error.msg if isinstance(error, SyntaxError) else str(error)
+    help_ = f"correct that line; `python {path}` shows the whole way there"
+    if isinstance(error, ModuleNotFoundError):
+        help_ = f"install what brings `{error.name}` into this environment, or correct the import"
+    return ConfigError(f"{where} cannot be loaded: {type(error).__name__}: {said}", code="E246", help=help_)
+
+
+def _acting(module: ModuleType, known: Sequence[object]) -> list[CodeAgent]:
+    """Agents of what acts in a module without being decorated: objects, and its own classes of which it has no object."""
+    had = [a.made_of for a in known if isinstance(a, CodeAgent)]
+    found: list[CodeAgent] = []
+    things = [t for t in vars(module).values() if _acts(t)]
+    for thing in [t for t in things if not isclass(t)]:
+        if not any(thing is one for one in had):
+            found.append(agent(thing))
+            had.append(thing)
+    for made in things:
+        own = isclass(made) and made.__module__ == module.__name__ and not signature(made).parameters
+        if own and not any(isinstance(one, made) for one in had):
+            found.append(agent(made))
+            had.append(found[-1].made_of)
+    return found
+
+
+def _acts(thing: Any) -> bool:
+    name = getattr(thing, "name", None)
+    return isinstance(name, str) and bool(name) and callable(getattr(thing, "act", None))
 
 
 def _gathered(name: str, module: ModuleType) -> Pack:
     things = list(vars(module).values())
     packs = [t for t in things if isinstance(t, Pack)]
     agents = [t for t in things if isinstance(t, LlmAgent | CodeAgent)]
+    agents += _acting(module, [*agents, *(a for p in packs for a in p.agents)])
     tools = [t for t in things if isinstance(t, FunctionTool)]
     flows = [t for t in things if isinstance(t, Workflow)]
     rules: dict[str, tuple[Rule, ...]] = {}

@@ -27,8 +27,8 @@ def agentcore(
         from remit.server.agentcore import serve
 
         async with opened(home=home, app=app, packs=pack) as program:
-            say(f"agent {agent} answers http://{host}:{port}/invocations for tenant {tenant}; Ctrl-C stops")
-            await serve(program, agent, tenant_id=tenant, host=host, port=port)
+            said = f"agent {agent} answers http://{host}:{port}/invocations for tenant {tenant}; Ctrl-C stops"
+            await serve(program, agent, tenant_id=tenant, host=host, port=port, ready=lambda: say(said))
 
     with contextlib.suppress(KeyboardInterrupt):
         run_async(work())

@@ -15,12 +15,18 @@ from remit.cli.text import brief, moment, plural
 if TYPE_CHECKING:
     from remit.bootstrap import App
     from remit.core.approval import Approval, DecisionKind
+    from remit.engine.approvals import Outcome
+
+REFUSED = 1
 
 app = typer.Typer(
     no_args_is_help=True, help="See what waits for a person, and decide.", rich_markup_mode=None
 )
 
 ApprovalId = Annotated[str, typer.Argument(metavar="APPROVAL", help="An approval's id.")]
+ApprovalIds = Annotated[
+    list[str], typer.Argument(metavar="APPROVAL", help="Ids of approvals of exactly the same call.")
+]
 Why = Annotated[
     str, typer.Option("--why", metavar="TEXT", help="The reason, for the record.", show_default=False)
 ]
@@ -42,6 +48,11 @@ def list_(
     home: o.Home = "",
 ) -> None:
     """List approvals, newest first."""
+    from typing import get_args
+
+    from remit.core.approval import ApprovalStatus
+
+    o.one_of("--status", status_, (*get_args(ApprovalStatus), "open", "all"))
 
     async def work(program: App) -> None:
         wanted = "" if status_ == "all" else status_
@@ -97,7 +108,7 @@ def show_(
 
 @app.command("approve")
 def approve(
-    approval_id: ApprovalId,
+    approval_ids: ApprovalIds,
     why: Why = "",
     approver: o.As = o.APPROVER,
     role: o.Roles = [o.APPROVER_ROLE],  # noqa: B006 - typer copies it
@@ -106,13 +117,13 @@ def approve(
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
-    """Let the exact call happen."""
-    _decide(approval_id, "approve", why, approver, role, decision_id, as_json, tenant, home)
+    """Let the exact call happen. Of several, which are about exactly the same call, each is decided by itself."""
+    _decide_each(approval_ids, "approve", why, approver, role, decision_id, as_json, tenant, home)
 
 
 @app.command("reject")
 def reject(
-    approval_id: ApprovalId,
+    approval_ids: ApprovalIds,
     why: Why = "",
     approver: o.As = o.APPROVER,
     role: o.Roles = [o.APPROVER_ROLE],  # noqa: B006 - typer copies it
@@ -121,8 +132,8 @@ def reject(
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
-    """Refuse the call; the agent is told and goes on without it."""
-    _decide(approval_id, "reject", why, approver, role, decision_id, as_json, tenant, home)
+    """Refuse the call; the agent is told and goes on without it. Of several, which are about exactly the same call, each is decided by itself."""
+    _decide_each(approval_ids, "reject", why, approver, role, decision_id, as_json, tenant, home)
 
 
 @app.command("constrain")
@@ -179,6 +190,42 @@ def answer(
         return await program.approvals.answer(approval_id, tenant, person(requester, ()), text)
 
     _say_what_follows(with_app(work, home=home), as_json)
+
+
+def _decide_each(
+    approval_ids: list[str],
+    kind: DecisionKind,
+    rationale: str,
+    approver: str,
+    roles: list[str],
+    decision_id: str,
+    as_json: bool,
+    tenant: str,
+    home: str,
+) -> None:
+    """Decide one, or several together: an outcome for each, and exit 1 if one of them was refused."""
+    if len(approval_ids) == 1:
+        _decide(approval_ids[0], kind, rationale, approver, roles, decision_id, as_json, tenant, home)
+        return
+
+    async def work(program: App) -> list[Outcome]:
+        actor = person(approver, roles)
+        return await program.approvals.decide_identical(
+            approval_ids, tenant, actor, kind, rationale=rationale, decision_id=decision_id
+        )
+
+    outcomes = with_app(work, home=home)
+    if as_json:
+        document({"items": outcomes})
+    else:
+        table(["approval", "status", ""], [_outcome(one) for one in outcomes])
+    if any(one.problem is not None for one in outcomes):
+        raise typer.Exit(REFUSED)
+
+
+def _outcome(one: Outcome) -> list[str]:
+    problem = brief(f"[{one.problem.code}] {one.problem.message}", 100) if one.problem else ""
+    return [one.approval_id, status(one.approval.status) if one.approval else "-", problem]
 
 
 def _decide(

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 from typing import TYPE_CHECKING
 
-from remit.cli.console import show
+from remit.cli.console import show, terminal
 from remit.cli.narrate import Line
 from remit.cli.text import seen
 
@@ -46,9 +46,7 @@ def canvas(app: App, run_id: str, tenant_id: str) -> Screen:
 
     if not sys.stderr.isatty():
         return screen()
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False)
+    console = terminal()
     if not console.is_terminal or console.is_dumb_terminal:
         return screen()
     return Canvas(app, run_id, tenant_id, console)

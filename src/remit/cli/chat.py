@@ -36,6 +36,11 @@ def chat(
     decider = choose_decider(approve=False, no_wait=False, approver=approver, roles=role)
 
     async def work(program: App) -> int:
+        from remit.bootstrap.doctor import check_model
+        from remit.engine.resolving import resolve
+
+        await resolve(program.registry, program.catalogue, tenant, agent, "")
+        await check_model(program, tenant, agent)
         kept = session or program.clock.new_id("session")
         say(paint(f"{agent}: Ctrl-D or /quit ends; go on later with --session {kept}", "dim"))
         code = 0

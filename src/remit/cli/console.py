@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 COLOURS: dict[str, dict[str, Any]] = {
     "": {},
@@ -92,6 +95,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         cells = (c + " " * (w - len(seen(c))) for c, w in zip(row, widths, strict=True))
         show("  ".join(cells).rstrip())
+
+
+def terminal() -> Console:
+    """The person's terminal for what moves; under NO_COLOR without any style, where Rich still writes bold and dim."""
+    from rich.console import Console
+
+    made = Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, color_system=None) if made.no_color else made
 
 
 def is_interactive() -> bool:

@@ -10,14 +10,18 @@ from remit.cli import options as o
 from remit.cli.console import document, more, paint, say, show, table
 from remit.cli.session import with_app
 from remit.cli.text import brief, clean, moment, plural
+from remit.core.errors import InputError
 
 if TYPE_CHECKING:
     from remit.bootstrap import App
+    from remit.core.conversation import Conversation
     from remit.core.message import Message
 
 app = typer.Typer(
     no_args_is_help=True, help="What users and agents said to each other.", rich_markup_mode=None
 )
+
+LONGEST_TITLE = 120
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="A conversation's id: its session.")]
 
@@ -55,6 +59,73 @@ def list_(
         more(page.cursor)
 
     with_app(work, home=home)
+
+
+@app.command("search")
+def search(
+    words: Annotated[
+        str, typer.Argument(metavar="WORDS", help="What the title or one message has, all of it.")
+    ],
+    user: Annotated[str, typer.Option("--user", metavar="ID", help="Whose conversations.")] = o.REQUESTER,
+    limit: o.Limit = 20,
+    cursor: o.Cursor = "",
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """Search a user's conversations: titles, then all that was said, newest first. A page may be short, and not the last."""
+
+    async def work(program: App) -> None:
+        from remit.engine.conversation_search import ConversationSearch
+
+        searching = ConversationSearch(program.store, tenant, None, user_id=user)
+        found = await searching.find(words, limit=limit, cursor=cursor or None)
+        if as_json:
+            document(found)
+            return
+        rows = [
+            [
+                m.conversation.session_id,
+                m.conversation.agent_id,
+                moment(m.conversation.updated_ts),
+                brief(m.excerpt or m.conversation.title, 80),
+            ]
+            for m in found.items
+        ]
+        table(["conversation", "agent", "last used", "found in"], rows)
+        if found.searched_to is not None:
+            say(f"searched back to {moment(found.searched_to)}")
+        more(found.cursor)
+
+    with_app(work, home=home)
+
+
+@app.command("rename")
+def rename(
+    conversation: Id,
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="What it is called from now on.")],
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """Give a conversation another title."""
+    wanted = " ".join(title.split())
+    if not 0 < len(wanted) <= LONGEST_TITLE:
+        raise InputError(
+            f"a title has 1 to {LONGEST_TITLE} characters",
+            code="E1083",
+            help="say in a few words what it is about",
+        )
+
+    async def work(program: App) -> Conversation:
+        title = program.kit.redactor("default").text(wanted)
+        return await program.conversations.rename(tenant, conversation, title)
+
+    named = with_app(work, home=home)
+    if as_json:
+        document(named)
+    else:
+        say(f"{conversation} is called “{brief(named.title, 120)}”")
 
 
 @app.command("show")

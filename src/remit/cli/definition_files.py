@@ -57,6 +57,8 @@ def _take(where: str, value: Any, found: list[Document], problems: list[str]) ->
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
+    if not path.exists():
+        raise missing(path)
     found = sorted(
         p
         for p in path.rglob("*")
@@ -69,6 +71,11 @@ def _files(path: Path) -> list[Path]:
             f"`{path}` holds no YAML or JSON file", code="E519", help="name a file, or a folder with some"
         )
     return found
+
+
+def missing(path: Path) -> InputError:
+    """There is nothing of this name."""
+    return InputError(f"there is no file or folder `{path}`", code="E1111", help="check its path")
 
 
 def _values(file: Path) -> Iterator[tuple[str, Any]]:

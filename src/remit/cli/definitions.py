@@ -11,6 +11,7 @@ from remit.cli import options as o
 from remit.cli.console import document, more, paint, say, show, status, table
 from remit.cli.session import person, with_app
 from remit.cli.text import brief, clean, moment, plural
+from remit.cli.times import instant
 
 if TYPE_CHECKING:
     from remit.bootstrap import App
@@ -269,26 +270,8 @@ async def _chosen(
     if sum(map(bool, (version, alias, at))) > 1:
         raise InputError("a definition is chosen by one of version, alias and time at once", code="E522")
     if at:
-        return await program.registry.at(tenant, kind, name, moment_of(at))
+        return await program.registry.at(tenant, kind, name, instant(at, end_of_day=True))
     return await program.registry.get(tenant, kind, name, version, alias=alias or MAIN)
-
-
-def moment_of(text: str) -> int:
-    """A date (its end) or a time as Unix milliseconds; UTC unless it says otherwise. Raises InputError."""
-    from datetime import UTC, datetime, timedelta
-
-    from remit.core.errors import InputError
-
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(
-            f"`{text[:50]}` is no date or time", code="E522", help="write e.g. 2026-07-01 or 2026-07-01T12:00"
-        ) from error
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=UTC)
-    day = timedelta(days=1) - timedelta(milliseconds=1) if len(text) <= 10 else timedelta()
-    return int((found + day).timestamp() * 1000)
 
 
 def _print_heads(heads: list[Head]) -> None:
@@ -337,7 +320,9 @@ def _print_definition(found: Definition) -> None:
 
 
 def history(
-    reference: Reference,
+    reference: Annotated[
+        str, typer.Argument(metavar="KIND/NAME", help="A definition; with --changes, all without it.")
+    ] = "",
     changes: Annotated[
         bool, typer.Option("--changes", help="Every change instead of every version: the audit trail.")
     ] = False,
@@ -347,17 +332,17 @@ def history(
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
-    """List the versions of a definition, newest first; --changes lists who did what to it, when and why."""
-    kind, name = parsed(reference)
+    """List the versions of a definition, newest first; --changes lists who did what to it, or to any of all, when and why."""
+    everything = changes and not reference
+    of = () if everything else parsed(reference)
 
     async def work(program: App) -> None:
-        registry, at = program.registry, (tenant, kind, name)
-        verb = registry.changes if changes else registry.history
-        page: Any = await verb(*at, limit=limit, cursor=cursor or None)
+        verb = program.registry.changes if changes else program.registry.history
+        page: Any = await verb(tenant, *of, limit=limit, cursor=cursor or None)
         if as_json:
             document(page)
             return
-        table(*(_change_rows(page.items) if changes else _version_rows(page.items)))
+        table(*(_change_rows(page.items, named=everything) if changes else _version_rows(page.items)))
         more(page.cursor)
 
     with_app(work, home=home)
@@ -379,9 +364,10 @@ def _version_rows(items: list[Definition]) -> tuple[list[str], list[list[str]]]:
     return ["version", "status", "digest", "made", "by", "reason", "comment"], rows
 
 
-def _change_rows(items: list[Any]) -> tuple[list[str], list[list[str]]]:
+def _change_rows(items: list[Any], *, named: bool) -> tuple[list[str], list[list[str]]]:
     rows = [
         [
+            *([f"{c.kind}/{c.name}"] if named else []),
             str(c.revision),
             c.action,
             str(c.version),
@@ -392,7 +378,16 @@ def _change_rows(items: list[Any]) -> tuple[list[str], list[list[str]]]:
         ]
         for c in items
     ]
-    return ["change", "action", "version", "active", "at", "by", "reason"], rows
+    return [
+        *(["definition"] if named else []),
+        "change",
+        "action",
+        "version",
+        "active",
+        "at",
+        "by",
+        "reason",
+    ], rows
 
 
 def diff(

@@ -13,6 +13,7 @@ from remit.cli import deploy_shown as shown
 from remit.cli import options as o
 from remit.cli.console import document, is_interactive, paint, say, show
 from remit.core.errors import ConfigError, InputError
+from remit.core.extras import how_to_install
 
 if TYPE_CHECKING:
     from remit_deploy.deployment import Deployment, Planned
@@ -247,19 +248,21 @@ def _apply(env: str, target: str, template: str, app_file: str, yes: bool, as_js
 
 
 def _confirmed(deployment: Deployment, planned: Planned, yes: bool, as_json: bool) -> None:
+    from remit_deploy import access
+
     if not as_json:
         shown.plan(deployment, planned)
-    if planned.plan.nothing:
+    if planned.nothing:
         say("nothing to do: this is what is deployed")
+        if as_json:
+            document(access.outputs(deployment))
         return
-    if not yes and not _agreed(planned):
+    if not yes and not _agreed(deployment, planned):
         deployment.settle(planned)
         say("nothing was changed")
         raise typer.Exit(1)
     with shown.progress(len(planned.plan.changes)) as seen:
         deployment.apply(planned, seen)
-    from remit_deploy import access
-
     found = access.outputs(deployment)
     if as_json:
         document(found)
@@ -267,8 +270,9 @@ def _confirmed(deployment: Deployment, planned: Planned, yes: bool, as_json: boo
         shown.applied(deployment, found, planned.prepared.config.chat_agent)
 
 
-def _agreed(planned: Planned) -> bool:
+def _agreed(deployment: Deployment, planned: Planned) -> bool:
     if not is_interactive():
+        deployment.settle(planned)
         raise ConfigError(
             "nobody is here to be asked", code="E877", help="look at `remit deploy plan`, then give `--yes`"
         )
@@ -300,7 +304,7 @@ def _source(app_file: str, template: str) -> Source:
         raise ConfigError(
             f"deploying needs the extra `deploy` (`{missing[0]}` is not installed)",
             code="E860",
-            help="pip install 'remit[deploy]'",
+            help=how_to_install("deploy"),
         )
     from remit_deploy import environments
 

@@ -102,6 +102,7 @@ def plan(deployment: Deployment, planned: Planned) -> None:
             )
         )
     _changes(planned.plan)
+    _console(planned)
     _permissions(planned.plan)
     costs(planned.estimate)
 
@@ -124,6 +125,15 @@ def _changes(found: Plan) -> None:
         show(paint(f"\nDATA IS LOST in {plural(len(found.losses), 'place')}:", "bad"))
         for change in found.losses:
             show(paint(f"  {change.name}: {change.loses}", "bad"))
+
+
+def _console(planned: Planned) -> None:
+    """What becomes of the console's files."""
+    if (found := planned.console) is None:
+        return
+    counts = ((len(found.send), "to upload"), (len(found.remove), "to remove"))
+    said = ", ".join(f"{count} {word}" for count, word in counts if count)
+    show(f"\nconsole: {plural(found.files, 'file')}{f', {said}' if said else ', all there already'}")
 
 
 def _change(change: Change) -> None:
@@ -183,6 +193,7 @@ def plan_document(deployment: Deployment, planned: Planned) -> dict[str, Any]:
         "release": planned.prepared.release.id,
         "running": planned.running,
         "changes": found.changes,
+        "console": planned.console,
         "loses_data": bool(found.losses),
         "new_permissions": found.allowed,
         "revoked_permissions": found.revoked,
@@ -243,6 +254,8 @@ def status(found: Status) -> None:
         show(paint(f"  ALARM {alarm.name}: {clean(alarm.reason)}", "bad"))
     for text in found.drifted or ():
         show(paint(f"  CHANGED BY HAND: {text}", "bad"))
+    for text in found.uncompared:
+        show(paint(f"  NOT COMPARED: {clean(text)}", "bad"))
     if found.dead:
         show(
             paint(

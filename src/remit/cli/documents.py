@@ -202,6 +202,10 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
     if path.is_file():
         yield path, path.name
         return
+    if not path.exists():
+        from remit.cli.definition_files import missing
+
+        raise missing(path)
     found = [
         (file, str(file.relative_to(path)))
         for file in sorted(path.rglob("*"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -39,7 +40,7 @@ Subscription = Annotated[
 def publish(
     type_: Annotated[str, typer.Argument(metavar="TYPE", help="The event's type, e.g. order.placed.")],
     data: Annotated[
-        str, typer.Option("--data", metavar="JSON", help="What happened.", show_default=False)
+        str, typer.Option("--data", metavar="JSON|@FILE", help="What happened.", show_default=False)
     ] = "",
     key: Annotated[
         str,
@@ -166,7 +167,12 @@ def list_dead(
     """List the events that were given up, newest first."""
 
     async def work(program: App) -> DeadLetters:
-        return await program.bus.dead_letters(tenant, subscription=rule, limit=limit, cursor=cursor or None)
+        from remit.engine.bus import trying
+
+        found = await program.bus.dead_letters(tenant, subscription=rule, limit=limit, cursor=cursor or None)
+        if rule and not found.items and not cursor:  # a rule that is gone may still have some
+            await trying.rule(program.bus.subscriptions, tenant, rule)
+        return found
 
     page = with_app(work, home=home)
     if as_json:
@@ -291,14 +297,25 @@ def _dead(found: DeadLetter) -> dict[str, Any]:
 
 
 def json_of(option: str, text: str) -> Any:
-    """The JSON of an option; None when it was not given. Raises InputError E623."""
+    """The JSON of an option, or of the file `@FILE`; None when it was not given. Raises InputError E623, E1111."""
     if not text:
         return None
     from remit.core.errors import InputError
 
+    if text.startswith("@"):
+        text = _text_of(Path(text[1:]))
     try:
         return json.loads(text)
     except ValueError as error:
         raise InputError(
             f"`{option}` is no JSON: {error}", code="E623", help=f"e.g. {option} '{{\"n\": 1}}'"
         ) from error
+
+
+def _text_of(path: Path) -> str:
+    from remit.core.errors import InputError
+
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"`{path}` cannot be read: {error}", code="E1111", help="check its path") from error

@@ -9,6 +9,7 @@ import typer
 
 from remit.cli import options as o
 from remit.cli.console import paint, say
+from remit.cli.many_runs import RunIds, ids_of, retry_many
 from remit.cli.run import choose_decider, parse_input, submitted, watched
 from remit.cli.session import person, with_app
 
@@ -70,7 +71,7 @@ def fork(
 
 
 def retry(
-    run_id: o.RunId,
+    run_ids: RunIds,
     fork_id: ForkId = "",
     detach: Detach = False,
     approver: o.As = o.APPROVER,
@@ -80,10 +81,17 @@ def retry(
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
-    """Make a new run that takes over what a failed one had done, and does again what failed."""
+    """Make a new run that takes over what a failed one had done, and does again what failed.
+
+    Of many runs, workers drive the new ones; an agent's begins its task anew. Exit 1 if one of many is refused.
+    """
+    ids = ids_of(run_ids)
+    if len(ids) > 1:
+        retry_many(ids, fork_id, as_json, tenant, home, app_file)
+        return
 
     async def make(program: App) -> str:
-        return await program.forks.retry(run_id, tenant, person(o.REQUESTER, ()), fork_id=fork_id)
+        return await program.forks.retry(ids[0], tenant, person(o.REQUESTER, ()), fork_id=fork_id)
 
     _go_on(make, tenant, home, app_file, approver, role, as_json=as_json, detach=detach)
 

@@ -35,8 +35,15 @@ def init(
         )
     for name, text in _files():
         target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(
+                f"`{target}` cannot be written: {(error.strerror or str(error)).lower()}",
+                code="E1098",
+                help="choose a folder that you may write",
+            ) from error
         show(str(target))
     _next_steps(folder)
 

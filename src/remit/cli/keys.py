@@ -25,9 +25,19 @@ def create(
         list[str],
         typer.Option(
             "--role",
-            help="admin, operator, editor, approver, auditor, viewer, visitor or your own; may be repeated.",
+            help="admin, operator, editor, approver, auditor, viewer, visitor, or one that a policy profile lets approve; may be "
+            "repeated.",
+            show_default=False,
         ),
-    ],
+    ] = [],  # noqa: B006 - typer copies it
+    custom_role: Annotated[
+        list[str],
+        typer.Option(
+            "--custom-role",
+            help="A role that only a workflow's gate or a policy's text knows; may be repeated.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006
     days: Annotated[int, typer.Option("--days", min=0, help="Expires after so many days; 0: never.")] = 90,
     as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
@@ -36,7 +46,8 @@ def create(
     """Make a key. It is shown once and kept only as a hash."""
 
     async def work(program: App) -> NewKey:
-        return await program.keys.create(tenant, actor, role, ttl_s=days * 86_400 if days else None)
+        ttl_s = days * 86_400 if days else None
+        return await program.keys.create(tenant, actor, role, custom_roles=custom_role, ttl_s=ttl_s)
 
     key = with_app(work, home=home)
     if as_json:

@@ -9,7 +9,7 @@ import asyncio
 import shutil
 from typing import TYPE_CHECKING, Any, Protocol
 
-from remit.cli.console import paint, say
+from remit.cli.console import paint, say, terminal
 from remit.cli.narrate import Line, Narrator
 from remit.cli.text import brief, printable
 
@@ -92,9 +92,7 @@ def screen(*, quiet: bool = False) -> Screen:
         return Silent()
     if not sys.stderr.isatty():
         return PlainScreen()
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False)
+    console = terminal()
     return MovingScreen(console) if console.is_terminal and not console.is_dumb_terminal else PlainScreen()
 
 

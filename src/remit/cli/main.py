@@ -39,6 +39,7 @@ from remit.cli import (
     queues,
     rules,
     run,
+    run_details,
     runs,
     schedules,
     scorecard,
@@ -47,7 +48,9 @@ from remit.cli import (
     types,
     up,
     validate,
+    validation_results,
     validations,
+    views,
     worker,
     workflow_aws,
     workflows,
@@ -116,6 +119,7 @@ workflow_aws.register(workflows.app)
 app.add_typer(workflows.app, name="workflow")
 forks.register(runs.app)
 steps.register(runs.app)
+run_details.register(runs.app)
 app.add_typer(runs.app, name="runs")
 app.add_typer(conversations.app, name="conversations")
 app.add_typer(memories.app, name="memories")
@@ -131,6 +135,7 @@ app.add_typer(documents.app, name="documents")
 definitions.register(app)
 app.add_typer(tables.app, name="tables")
 app.add_typer(types.app, name="types")
+validation_results.register(validations.app)
 app.add_typer(validations.app, name="validations")
 app.add_typer(validate.app, name="validate")
 app.command("scorecard")(scorecard.scorecard)
@@ -140,6 +145,7 @@ app.add_typer(schedules.app, name="schedules")
 app.add_typer(notifiers.app, name="notifiers")
 app.add_typer(events.app, name="events")
 app.add_typer(rules.app, name="rules")
+app.add_typer(views.app, name="views")
 app.command("up")(up.up)
 app.command("worker")(worker.worker)
 app.add_typer(queues.app, name="queues")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -37,6 +38,21 @@ Detach = Annotated[bool, typer.Option("--detach", help="Only submit; a worker el
 Approve = Annotated[bool, typer.Option("--approve", help="Approve whatever is asked (scripts, demos).")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not ask; exit 5 when a person is needed.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id.")]
+
+
+def one_of(option: str, given: str, known: Iterable[str]) -> None:
+    """Raise InputError E1114 that says what there is unless an option, where it is given, is one of these."""
+    names = tuple(known)
+    if given and given not in names:
+        from remit.core.errors import InputError
+        from remit.core.words import closest
+
+        raise InputError(
+            f"`{given[:60]}` is no value of `{option}`",
+            code="E1114",
+            help=f"one of {closest(given, names, 40)}",
+        )
+
 
 TENANT = "local"
 REQUESTER = "local"

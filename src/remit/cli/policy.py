@@ -11,6 +11,7 @@ from remit.cli import options as o
 from remit.cli.console import document, more, paint, say, show, status, table
 from remit.cli.session import settings_for, with_app
 from remit.cli.text import brief, moment, plural
+from remit.core.errors import InputError
 
 if TYPE_CHECKING:
     from remit.bootstrap import App
@@ -89,8 +90,12 @@ def decisions(
     verdict: Annotated[
         str, typer.Option("--verdict", help="allow, needs_approval or deny.", show_default=False)
     ] = "",
-    tool: Annotated[str, typer.Option("--tool", metavar="NAME", show_default=False)] = "",
-    agent: Annotated[str, typer.Option("--agent", metavar="NAME", show_default=False)] = "",
+    tool: Annotated[
+        str, typer.Option("--tool", metavar="NAME", help="Only calls of this tool.", show_default=False)
+    ] = "",
+    agent: Annotated[
+        str, typer.Option("--agent", metavar="NAME", help="Only calls by this agent.", show_default=False)
+    ] = "",
     limit: o.Limit = 50,
     cursor: o.Cursor = "",
     as_json: o.Json = False,
@@ -98,7 +103,12 @@ def decisions(
     home: o.Home = "",
 ) -> None:
     """What policy said of the calls that runs made, newest first. With a filter a page may be short, and still go on."""
+    from typing import get_args
+
+    from remit.core.policy import Verdict
     from remit.engine.decisions import DecisionFilter
+
+    o.one_of("--verdict", verdict, get_args(Verdict))
 
     async def work(program: App) -> DecisionLog:
         wanted = DecisionFilter(verdict, tool, agent)
@@ -140,8 +150,11 @@ def tools(
     """Which tools run, which wait for a person and which are refused, by what the run has read before."""
     from remit.engine.policy_tools import SITUATIONS, judged
     from remit.engine.profiles import in_force
+    from remit.engine.resolving import must_exist
 
     async def work(program: App) -> list[ToolPolicy]:
+        if agent:
+            await must_exist(program.registry, program.catalogue, tenant, agent)
         held = await in_force(program.registry, program.policy, tenant, profile)
         specs = [program.catalogue.tools[name].spec for name in sorted(program.catalogue.tools)]
         return judged(program.policy, specs, tenant, held.key, agent)
@@ -166,10 +179,23 @@ def _profiles(folders: list[Path] | None) -> dict[str, Profile]:
 
 
 def _case_files(paths: list[Path]) -> list[Path]:
+    """The files of cases. A folder without one is no proof of anything: raises InputError E130."""
     found: list[Path] = []
     for path in paths:
-        found += sorted(p for s in ("*.toml", "*.json") for p in path.rglob(s)) if path.is_dir() else [path]
-    return [p for p in found if p.name != "profile.toml"]
+        if path.is_dir():
+            inside = sorted(
+                p for s in ("*.toml", "*.json") for p in path.rglob(s) if p.name != "profile.toml"
+            )
+            if not inside:
+                raise InputError(
+                    f"folder `{path}` holds no cases",
+                    code="E130",
+                    help="name a file of cases or a folder with one, e.g. `remit policy test policies/cases.toml`",
+                )
+            found += inside
+        else:
+            found.append(path)
+    return found
 
 
 def _as_dict(result: CaseResult) -> dict[str, object]:

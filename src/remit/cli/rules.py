@@ -116,12 +116,15 @@ def add(
         bool, typer.Option("--on-failure", help="Count a run that fails as a failed delivery.")
     ] = False,
     why: Why = "added with remit rules add",
+    app: o.AppFile = "",
+    pack: o.Packs = [],  # noqa: B006 - typer copies it
     as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
-    """Add a rule, or change it. `remit apply` does the same from files."""
+    """Add a rule for an agent or workflow that is known here, or change it. `remit apply` does so from files, before there is one."""
     from remit.cli.events import json_of
+    from remit.engine.resolving import must_exist
 
     body: dict[str, Any] = {
         "pattern": json_of("--pattern", pattern),
@@ -133,12 +136,14 @@ def add(
         body["input"] = json_of("--input", input_)
 
     async def work(program: App) -> Definition:
+        program.registry.check(tenant, RULE, name, body)
+        await must_exist(program.registry, program.catalogue, tenant, target)
         verb = program.registry.create
         if await program.registry.head(tenant, RULE, name) is not None:
             verb = program.registry.edit
         return await verb(tenant, RULE, name, body, actor=person(o.REQUESTER, ()), reason=why)
 
-    made = with_app(work, home=home)
+    made = with_app(work, home=home, app=app, packs=pack)
     if as_json:
         document(made)
         return

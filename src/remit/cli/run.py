@@ -55,6 +55,9 @@ def run(
     decider = choose_decider(approve=approve, no_wait=no_wait, approver=approver, roles=role)
 
     async def work(program: App) -> int:
+        from remit.bootstrap.doctor import check_model
+
+        await check_model(program, tenant, agent)
         task = new_task(program, agent, objective, given, tenant, task_id=task_id, profile=profile)
         run_id = await program.runs.submit(task)
         if detach:

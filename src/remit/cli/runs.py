@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, paint, say, show, status, table
+from remit.cli.console import document, paint, say, show, status, table
+from remit.cli.many_runs import RunIds, cancel_many, ids_of
+from remit.cli.run_lists import list_
 from remit.cli.session import person, with_app
 from remit.cli.text import brief, clean, duration, lines, moment, money, plural
 
@@ -23,45 +25,7 @@ app = typer.Typer(no_args_is_help=True, help="Look at runs, prove them, steer th
 BAD = 1
 
 
-@app.command("list")
-def list_(
-    status_: Annotated[
-        str, typer.Option("--status", help="running, waiting, success or failure.", show_default=False)
-    ] = "",
-    agent: Annotated[str, typer.Option("--agent", help="Only this agent's.", show_default=False)] = "",
-    session: Annotated[
-        str, typer.Option("--session", help="Only this conversation's.", show_default=False)
-    ] = "",
-    limit: o.Limit = 20,
-    cursor: o.Cursor = "",
-    as_json: o.Json = False,
-    tenant: o.Tenant = o.TENANT,
-    home: o.Home = "",
-) -> None:
-    """List runs, newest first."""
-
-    async def work(program: App) -> None:
-        page = await program.runs.list(
-            tenant, status=status_, agent=agent, session_id=session, limit=limit, cursor=cursor or None
-        )
-        if as_json:
-            document(page)
-            return
-        rows = [
-            [
-                i["run_id"],
-                status(i["status"]),
-                i["agent_id"],
-                moment(i["start_ts"]),
-                money(i["cost"]),
-                brief(i["objective"], 48),
-            ]
-            for i in page.items
-        ]
-        table(["run", "status", "agent", "started", "cost", "objective"], rows)
-        more(page.cursor)
-
-    with_app(work, home=home)
+app.command("list")(list_)
 
 
 @app.command("show")
@@ -350,20 +314,25 @@ def distinct(found: Sequence[Artifact]) -> dict[str, Artifact]:
 
 @app.command("cancel")
 def cancel(
-    run_id: o.RunId,
+    run_ids: RunIds,
     reason: Annotated[
         str, typer.Option("--reason", help="Why, for the record.")
     ] = "cancelled from the terminal",
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
-    """Cancel a run and its children; what has begun is finished or settled, never torn."""
+    """Cancel runs and their children; what has begun is finished or settled, never torn. Exit 1 if one of many is refused."""
+    ids = ids_of(run_ids)
+    if len(ids) > 1 or as_json:
+        cancel_many(ids, reason, as_json, tenant, home)
+        return
 
     async def work(program: App) -> None:
-        await program.runs.cancel(run_id, tenant, person(o.REQUESTER, ()), reason)
+        await program.runs.cancel(ids[0], tenant, person(o.REQUESTER, ()), reason)
 
     with_app(work, home=home)
-    say(f"asked {run_id} to end; its worker ends it at the next step")
+    say(f"asked {ids[0]} to end; its worker ends it at the next step")
 
 
 @app.command("resume")

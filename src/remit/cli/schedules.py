@@ -113,12 +113,15 @@ def add(
         str,
         typer.Option("--catch-up", help="Of times that passed while nobody worked: latest, all or none."),
     ] = "latest",
+    app: o.AppFile = "",
+    pack: o.Packs = [],  # noqa: B006 - typer copies it
     as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
-    """Add a schedule, or change it."""
+    """Add a schedule of an agent or workflow that is known here, or change it."""
     from remit.core.codec import convert
+    from remit.engine.resolving import must_exist
     from remit.engine.schedules import ScheduleSpec
 
     spec = convert(
@@ -134,9 +137,10 @@ def add(
     )
 
     async def work(program: App) -> ScheduleEntry:
+        await must_exist(program.registry, program.catalogue, tenant, agent)
         return await program.schedules.put(tenant, schedule_id, spec, actor=person(o.REQUESTER, ()))
 
-    _print(with_app(work, home=home), as_json)
+    _print(with_app(work, home=home, app=app, packs=pack), as_json)
 
 
 def _json(text: str) -> Any:

@@ -39,9 +39,14 @@ def up(
 
         async with opened(home=home, app=app, packs=pack) as program:
             where = (host or settings.host, port or settings.port)
-            link = await _greet(program, *where)
-            wanted = bool(link) and not no_open and sys.stdin.isatty() and sys.stderr.isatty()
-            await serve(program, *where, ready=(lambda: open_browser(link)) if wanted else None)
+            link = await _sign_in(program, *where)
+
+            def ready() -> None:
+                _greet(program, *where, link)
+                if link and not no_open and sys.stdin.isatty() and sys.stderr.isatty():
+                    open_browser(link)
+
+            await serve(program, *where, ready=ready)
 
     with contextlib.suppress(KeyboardInterrupt):
         run_async(work())
@@ -53,16 +58,22 @@ def open_browser(link: str) -> None:
     threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
 
 
-async def _greet(app: App, host: str, port: int) -> str:
-    """Say what is served and where. The address that signs a browser in; an empty text where no console is built."""
+async def _sign_in(app: App, host: str, port: int) -> str:
+    """The address that signs a browser in; an empty text where no console is built."""
     from remit.server.console import is_built
-    from remit.server.local import address_of, ensure_local_key, sign_in_link
+    from remit.server.local import ensure_local_key, sign_in_link
 
     secret = await ensure_local_key(app, app.settings.home)
+    return await sign_in_link(app, secret, host, port) if is_built(app.settings) else ""
+
+
+def _greet(app: App, host: str, port: int, link: str) -> None:
+    """Say what is served and where."""
+    from remit.server.local import address_of
+
     key = app.settings.home / "local.key"
     counts = f"{plural(len(app.catalogue.agents), 'agent')}, {plural(len(app.catalogue.tools), 'tool')}"
     say(f"{paint('remit', 'bold')}  {counts}, data in {app.settings.home}")
-    link = await sign_in_link(app, secret, host, port) if is_built(app.settings) else ""
     if link:
         say(f"  console  {paint(link, 'name')}   signs you in once, within 5 minutes")
     else:
@@ -71,4 +82,3 @@ async def _greet(app: App, host: str, port: int) -> str:
     say(f"  API      {paint(address, 'name')}   description at /openapi.json")
     say(f'  key      {key}   e.g. curl -H "Authorization: Bearer $(cat {key})" {address}/api/v1/runs')
     say(paint("  Ctrl-C stops; what is interrupted goes on at the next start", "dim"))
-    return link

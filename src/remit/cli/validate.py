@@ -520,6 +520,9 @@ def _suggested(found: dict[str, Any], source: str) -> None:
         }
         show("---")
         show(yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=110).rstrip())
+    if found["left_out"]:
+        named = ", ".join(dict.fromkeys(clean(one["config_id"]) for one in found["left_out"]))
+        say(paint(f"left out, for active rules speak of the same: {brief(named, 200)}", "dim"))
     for draft in found.get("drafts", ()):
         if "problem" in draft:
             problem(draft["code"], f"{draft['config_id']}: {draft['problem']}")

@@ -18,6 +18,7 @@ from remit.core.errors import InputError
 
 if TYPE_CHECKING:
     from remit.bootstrap import App
+    from remit.core.definition import Change
     from remit.core.validation import TableValidation, ValidationRun
     from remit.engine.validations import Rule
 
@@ -83,6 +84,8 @@ def list_(
             page = await program.validations.list(
                 tenant, table_id=table_id, status=status_, limit=limit, cursor=cursor or None
             )
+        if table_id and not page.items:  # a table that is gone may still have archived rules
+            await program.tables.get(tenant, table_id)
         if as_json:
             document(page)
             return
@@ -138,7 +141,7 @@ def _print(rule: TableValidation, last: ValidationRun | None = None) -> None:
         show(f"    {printable(name).ljust(24)} {brief(value, 80)}")
     show(f"  schedule   {rule.schedule or 'its table’s'}")
     show(
-        f"  changed    {moment(rule.created_at)} by {printable(rule.change_author)}: {brief(rule.change_reason, 80)}"
+        f"  written    {moment(rule.created_at)} by {printable(rule.change_author)}: {brief(rule.change_reason, 80)}"
     )
     if rule.comment:
         show(f"  comment    {brief(rule.comment, 100)}")
@@ -178,7 +181,7 @@ def create(
             tenant, config_id, rule, actor=actor, reason=why, comment=comment, enabled=not disabled
         )
 
-    _change(work, as_json, home, app_file)
+    _change(work, tenant, as_json, home, app_file)
 
 
 @app.command("edit")
@@ -224,7 +227,7 @@ def edit(
             expect_version=now.version if expect is None else expect,
         )
 
-    _change(work, as_json, home, app_file)
+    _change(work, tenant, as_json, home, app_file)
 
 
 @app.command("delete")
@@ -244,7 +247,7 @@ def delete(
             tenant, config_id, actor=person(by, ()), reason=why, expect_version=expect
         )
 
-    _change(work, as_json, home)
+    _change(work, tenant, as_json, home)
 
 
 @app.command("rollback")
@@ -266,7 +269,7 @@ def rollback(
             tenant, config_id, version, actor=person(by, ()), reason=why, expect_version=expect
         )
 
-    _change(work, as_json, home, app_file)
+    _change(work, tenant, as_json, home, app_file)
 
 
 @app.command("promote")
@@ -288,7 +291,7 @@ def promote(
             tenant, config_id, version, actor=person(by, ()), reason=why, expect_version=expect
         )
 
-    _change(work, as_json, home, app_file)
+    _change(work, tenant, as_json, home, app_file)
 
 
 @app.command("refuse")
@@ -307,7 +310,7 @@ def refuse(
     async def work(program: App) -> TableValidation:
         return await program.validations.refuse(tenant, config_id, version, actor=person(by, ()), reason=why)
 
-    _change(work, as_json, home, app_file)
+    _change(work, tenant, as_json, home, app_file)
 
 
 @app.command("enable")
@@ -324,7 +327,7 @@ def enable(
     async def work(program: App) -> TableValidation:
         return await program.validations.enable(tenant, config_id, actor=person(by, ()), reason=why)
 
-    _change(work, as_json, home)
+    _change(work, tenant, as_json, home)
 
 
 @app.command("disable")
@@ -341,7 +344,7 @@ def disable(
     async def work(program: App) -> TableValidation:
         return await program.validations.disable(tenant, config_id, actor=person(by, ()), reason=why)
 
-    _change(work, as_json, home)
+    _change(work, tenant, as_json, home)
 
 
 @app.command("history")
@@ -465,12 +468,22 @@ def _print_run(run: ValidationRun) -> None:
             show(f"  {printable(name).ljust(26)} {brief(value, 200)}")
 
 
-def _change(work: Changed, as_json: bool, home: str, app_file: str = "") -> None:
-    made = with_app(work, home=home, app=app_file)
+def _change(work: Changed, tenant: str, as_json: bool, home: str, app_file: str = "") -> None:
+    """Make a change, and show the rule as it is now and what was just done to it."""
+
+    async def go(program: App) -> tuple[TableValidation, Change | None]:
+        made = await work(program)
+        page = await program.registry.changes(tenant, KIND, made.config_id, limit=1)
+        return made, page.items[0] if page.items else None
+
+    made, change = with_app(go, home=home, app=app_file)
     if as_json:
         document(made)
-    else:
-        _print(made)
+        return
+    _print(made)
+    if change and change.action not in ("create", "edit", "draft"):  # those wrote the version that is shown
+        who = f"{moment(change.changed_ts)} by {printable(change.author)}: {brief(change.reason, 80)}"
+        show(f"  {change.action.ljust(10)} {who}")
 
 
 def _rule(table_id: str, type_: str, parameters: dict[str, Any], schedule: str) -> Rule:

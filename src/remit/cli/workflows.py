@@ -189,6 +189,29 @@ def _as_file(made: Graph, statuses: dict[str, Status], mermaid: bool, svg: str) 
 # checking
 
 
+@app.command("input")
+def input_(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A workflow's name.", autocompletion=files.names)
+    ],
+    version: Annotated[
+        int, typer.Option("--version", help="This version of the registry.", show_default=False)
+    ] = 0,
+    app_file: o.AppFile = "",
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
+    """Print what a run of a workflow starts with, as JSON Schema: the fields that its states read."""
+
+    async def work(program: App) -> None:
+        from remit.core.states.inputs import input_schema
+
+        found = await program.workflows.get(tenant, name, version=version)
+        document(input_schema(found.document))
+
+    with_app(work, home=home, app=app_file)
+
+
 @app.command("validate")
 def validate(
     paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Documents, as JSON or YAML.")],

@@ -30,7 +30,7 @@ def decode(data: bytes | str, type: type[T]) -> T:
     try:
         return msgspec.json.decode(data, type=type)
     except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
-        raise InputError(f"not a valid `{getattr(type, '__name__', type)}`: {error}", code="E102") from error
+        raise _unfit(type, error) from error
 
 
 def convert(value: Any, type: type[T]) -> T:
@@ -38,7 +38,14 @@ def convert(value: Any, type: type[T]) -> T:
     try:
         return msgspec.convert(value, type=type, strict=True)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise InputError(f"not a valid `{getattr(type, '__name__', type)}`: {error}", code="E102") from error
+        raise _unfit(type, error) from error
+
+
+def _unfit(type: Any, error: Exception) -> InputError:
+    from remit.core.mending import how_to_mend
+
+    name = getattr(type, "__name__", type)
+    return InputError(f"not a valid `{name}`: {error}", code="E102", help=how_to_mend(type, str(error)))
 
 
 def plain(value: Any) -> Any:

@@ -38,6 +38,7 @@ class RunCreated(Struct, frozen=True, tag=True, omit_defaults=True):
     `execution` is the ARN of the execution of Step Functions that moves the workflow; empty where Remit does. `labels` are
     those of all that it begins with, `given` those of the task alone where they differ: a person may go on with a session
     that has read untrusted content. `vouched` are the parts of a handed task that somebody trusted had said before it.
+    `within` is the workflow that the run was started for, if it is none itself.
     """
 
     task: Task
@@ -61,6 +62,12 @@ class RunCreated(Struct, frozen=True, tag=True, omit_defaults=True):
     older: Older | None = None
     given: Labels | None = None
     vouched: tuple[str, ...] = ()
+    within: str = ""
+
+    @property
+    def workflow_name(self) -> str:
+        """The workflow that the run is, or works for; empty for a run of neither kind."""
+        return self.agent.name if self.agent.kind == "workflow" else self.within
 
 
 class RunClaimed(Struct, frozen=True, tag=True, omit_defaults=True):

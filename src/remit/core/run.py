@@ -108,6 +108,7 @@ class Run:
         self.decisions: list[DecisionEntry] = []
         self.cancelled: ev.CancelRequested | None = None
         self.waiting_on: tuple[str, ...] = ()
+        self.row_waits = False
         self.finished: Finished | None = None
 
     @property
@@ -145,6 +146,9 @@ class Run:
             )
         # Whoever writes anything after a run has parked goes on with it: a signal came just then.
         self.waiting_on = ()
+        # Until more than claims comes after it parked, its record may say that it waits; so it may where it was set aside unread.
+        claim = event.data if isinstance(event.data, ev.RunClaimed) else None
+        self.row_waits = claim is not None and (self.row_waits or claim.deaths > 0)
         _APPLY[type(event.data)](self, event.data, event.ts)
         self.seq = event.seq
 
@@ -471,6 +475,7 @@ def _cancel_requested(run: Run, e: ev.CancelRequested, ts: int) -> None:
 
 def _parked(run: Run, e: ev.RunParked, ts: int) -> None:
     run.waiting_on = e.waiting_on
+    run.row_waits = True
 
 
 def _finished(run: Run, e: ev.RunFinished, ts: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from remit.core import event as ev
 from remit.core.budget import ZERO, Usage
@@ -72,6 +73,13 @@ class StepRow(Struct):
         return self.state in BAD
 
 
+class Fan(Struct):
+    """An open Parallel or Map: what its branches or items were given, and how many of them are done or have failed."""
+
+    inputs: Payload
+    done: int = 0
+
+
 class Gap(Struct, frozen=True):
     """A time in which nothing was at work. `why`: approval, timer, signal, or idle."""
 
@@ -98,6 +106,9 @@ class StepFold:
         self.started_ts = 0
         self.last_ts = 0
         self.finished: ev.RunFinished | None = None
+        self.frames: dict[str, str] = {}
+        self.fans: dict[str, Fan] = {}
+        self.answered: dict[str, str] = {}
         self.working = 0
         self._whole = after < 0
         self.digests = digests
@@ -151,11 +162,22 @@ class StepFold:
         if row is None:
             return None
         self._idle(row)
+        if row.kind == "state":
+            self.fans.pop(step, None)
+            self.answered.pop(step, None)
+        elif row.parent in self.open:
+            self.answered[row.parent] = step
         row.state, row.end_seq, row.ended_ts = state, event.seq, event.ts
         row.cost_usd += usage.cost_usd
         row.tokens += usage.tokens
         row.importance = _importance(row)
         return row
+
+    def end_frame(self, visit: str) -> None:
+        """A branch or item is done, or has failed for good: `visit` was its last state."""
+        fan = self.fans.get(self.frames.get(visit, "").partition(".")[0])
+        if fan is not None:
+            fan.done += 1
 
     def abort(self, visit: str, event: ev.Event) -> None:
         """What a state had started ends with it, if it had branches."""
@@ -316,7 +338,9 @@ def _child_started(
 def _child_ended(fold: StepFold, event: ev.Event, e: ev.ChildEnded, contents: Mapping[str, bytes]) -> None:
     fold.labels = merge(fold.labels, e.labels)
     problem = _child_problem(e.result, contents)
-    row = fold.settle(event, e.step, "failed" if problem else "done", e.usage)
+    row = fold.settle(
+        event, e.step, "failed" if problem else "done", replace(e.usage, children=1, wall_s=0.0)
+    )
     if row is not None:
         row.problem = problem
         row.output_digest = fold.digest_of(e.result)
@@ -327,6 +351,8 @@ def _entered(fold: StepFold, event: ev.Event, e: ev.StateEntered, contents: Mapp
     row = fold.begin(event, e.visit, "state", e.state, "entered", again=False)
     if row is not None:
         row.parent = e.frame.partition(".")[0]
+        if e.frame:
+            fold.frames[e.visit] = fold.one(e.frame)
         row.started_ts = row.begun_ts = e.at_ts or event.ts
         row.input_digest = fold.digest_of(e.input)
 
@@ -347,6 +373,7 @@ def _branches(fold: StepFold, event: ev.Event, e: ev.BranchesStarted, contents: 
     row = fold.open.get(e.visit)
     if row is not None:
         row.state, row.attempts = "branching", e.attempt + 1
+        fold.fans[e.visit] = Fan(e.inputs)
 
 
 def _retried(fold: StepFold, event: ev.Event, e: ev.StateRetried, contents: Mapping[str, bytes]) -> None:
@@ -358,6 +385,8 @@ def _retried(fold: StepFold, event: ev.Event, e: ev.StateRetried, contents: Mapp
 
 def _exited(fold: StepFold, event: ev.Event, e: ev.StateExited, contents: Mapping[str, bytes]) -> None:
     fold.abort(e.visit, event)
+    if not e.next:
+        fold.end_frame(e.visit)
     row = fold.settle(event, e.visit, "caught" if e.error else "succeeded")
     if row is not None:
         row.ended_ts, row.problem = e.at_ts or event.ts, _error(e.error, e.cause)
@@ -367,6 +396,7 @@ def _exited(fold: StepFold, event: ev.Event, e: ev.StateExited, contents: Mappin
 
 def _state_failed(fold: StepFold, event: ev.Event, e: ev.StateFailed, contents: Mapping[str, bytes]) -> None:
     fold.abort(e.visit, event)
+    fold.end_frame(e.visit)
     row = fold.settle(event, e.visit, "failed")
     if row is not None:
         row.ended_ts, row.problem = e.at_ts or event.ts, _error(e.error, e.cause)
@@ -388,6 +418,7 @@ def _parked(fold: StepFold, event: ev.Event, e: ev.RunParked, contents: Mapping[
 
 def _finished(fold: StepFold, event: ev.Event, e: ev.RunFinished, contents: Mapping[str, bytes]) -> None:
     fold.finished = e
+    fold.usage = replace(fold.usage, wall_s=max(0, event.ts - fold.started_ts) / 1000)
 
 
 def _told(row: StepRow | None, problem: Any) -> None:

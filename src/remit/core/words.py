@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 MOST = 32
 """Words of a query at most; the rest of a longer one is not looked for."""
@@ -22,6 +24,15 @@ COMMON = frozenset(
 _WORD = re.compile(r"\w+")
 _ALPHANUMERIC = re.compile(r"[^\W_]+")
 _LONGEST = 40
+
+
+def closest(name: str, known: Iterable[str], most: int = 12) -> str:
+    """Known names in backticks, those like `name` first, at most so many of them; `none` where there are none."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=3, cutoff=0.6)
+    shown = [*near, *(other for other in names if other not in near)]
+    more = f" and {len(shown) - most:,} more" if len(shown) > most else ""
+    return (", ".join(f"`{one}`" for one in shown[:most]) or "none") + more
 
 
 def words(text: str) -> list[str]:

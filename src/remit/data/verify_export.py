@@ -171,7 +171,13 @@ def main() -> int:
     except Bad as bad:
         print(f"BAD: {bad}")
         return 1
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except OSError as error:
+        print(f"BAD: {args.file!r} cannot be read: {error.strerror}")
+        return 1
+    except KeyError as error:
+        print(f"BAD: not a whole audit file: {error} is missing")
+        return 1
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         print(f"BAD: not a whole audit file: {type(error).__name__}: {error}")
         return 1
     print(f"GOOD: run {doc['run_id']}, {doc['head']['size']} events, head {doc['head']['hash']}")

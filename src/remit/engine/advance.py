@@ -314,6 +314,8 @@ class Advance:
 
     async def _drain(self) -> None:
         """Turn waiting signals into events, in one append."""
+        if self.run.row_waits:
+            self._stands("running")
         signals = await self.kit.store.inbox(self.run.run_id)
         self.recorder.inbox = 0
         hear(self.kit, self.recorder, signals)
@@ -385,9 +387,8 @@ class Advance:
     async def _park(self, parked: Parked) -> bool:
         """Park. False when a signal came meanwhile, so that the run goes on at once."""
         wake = [w for w in (parked.wake_ts, self._deadline()) if w is not None and not self._stopping]
-        self.recorder.note(
-            ev.RunParked(parked.waiting_on), writes=[self._record("waiting", None, parked.waiting_on)]
-        )
+        self.recorder.note(ev.RunParked(parked.waiting_on))
+        self._stands("waiting", waiting_on=parked.waiting_on)
         await self.recorder.flush(status="waiting", wake_ts=min(wake, default=None))
         return self.recorder.inbox == 0
 
@@ -413,10 +414,7 @@ class Advance:
         self.recorder.note(data)
         # Of these there may be many, and nobody can do anything with one that goes before the end or stays until then.
         self.recorder.note_later([*withdrawn, *callbacks.left(self.run)])
-        writes: list[Write] = [
-            self._record(finished.status, finished.ts, ()),
-            costs.entry(self.run, finished.ts, finished.status),
-        ]
+        writes: list[Write] = [costs.entry(self.run, finished.ts, finished.status)]
         if announcer is not None:
             writes += announcer.finished(self.run, finished, payload)
         start = self.run.start
@@ -434,6 +432,7 @@ class Advance:
         else:
             writes.extend(await envelopes.give_back(self.kit, self.run))
         self.recorder.note(writes=writes)
+        self._stands(finished.status, end_ts=finished.ts)
         await self.recorder.flush(status="ended")
         telling.run_finished(self.kit.telemetry, self.run, finished)
 
@@ -446,13 +445,14 @@ class Advance:
                 problem = Problem("E613", "the run ended before the model answered")
                 self.recorder.note(ev.ModelFailed(step.step, step.name, problem, used))
 
-    def _record(self, status: str, end_ts: int | None, waiting_on: tuple[str, ...]) -> Put:
+    def _stands(self, status: str, *, end_ts: int | None = None, waiting_on: tuple[str, ...] = ()) -> None:
+        """What the run's record says from the next append on."""
         row = first_record(self.run.run_id, self.run.start, self.run.created_ts, self.kit.clock.now())
         cost = str(self.run.usage.cost_usd.quantize(NANO)) if self.run.usage.cost_usd else str(Decimal(0))
         row.update(
             status=status, end_ts=end_ts, cost=cost, waiting_on=list(waiting_on), counted=end_ts is not None
         )
-        return Put(AGENT_RUN, row)
+        self.recorder.stands(Put(AGENT_RUN, row))
 
     def _failure(self, code: str, message: str, help: str) -> Finished:
         return Finished("failure", None, Problem(code, message, help), self.kit.clock.now())

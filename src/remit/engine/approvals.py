@@ -302,7 +302,11 @@ class Approvals:
             schema = approval.arguments_schema
             problems = Validator(schema).problems(clean) if schema else ()
         if problems:
-            raise InputError(f"the edited arguments do not fit `{approval.tool}`: {problems[0]}", code="E107")
+            raise InputError(
+                f"the edited arguments do not fit `{approval.tool}`: {problems[0]}",
+                code="E107",
+                help=f"give them all; those asked for: `remit approvals show {approval.approval_id}`",
+            )
         return clean
 
     def _authorise(self, approval: Approval, tenant_id: str, actor: Actor, terms: Terms) -> None:

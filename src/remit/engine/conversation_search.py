@@ -1,4 +1,4 @@
-"""Searching one's own conversations: their titles, then all that was said, newest first.
+"""Searching one's own conversations, or as an operator those of a user: their titles, then all that was said, newest first.
 
 Nothing is indexed by word: a request looks at a bounded number of rows of two indexes, says how far back it came, and its
 cursor goes on from there. So nothing that is there is missed, and no search costs more than its bound.
@@ -47,12 +47,13 @@ class ConversationMatches(Struct, frozen=True):
 
 
 class ConversationSearch:
-    """Searches the conversations of one reader."""
+    """Searches the conversations of one reader; where that is None, for whoever operates Remit, all those of `user_id`."""
 
-    def __init__(self, store: Store, tenant_id: str, reader: Actor) -> None:
+    def __init__(self, store: Store, tenant_id: str, reader: Actor | None, *, user_id: str = "") -> None:
         self._store = store
         self._tenant = tenant_id
         self._reader = reader
+        self._user = user_id if reader is None else reader.origin
         self._known: dict[str, Conversation | None] = {}
 
     async def find(self, query: str, *, limit: int = 50, cursor: str | None = None) -> ConversationMatches:
@@ -83,7 +84,7 @@ class ConversationSearch:
         page = await self._store.query(
             MESSAGE if kind == SAID else SESSION,
             "by_user",
-            (self._tenant, self._reader.origin),
+            (self._tenant, self._user),
             descending=True,
             limit=limit,
             cursor=at.removeprefix(kind) or None,
@@ -96,7 +97,7 @@ class ConversationSearch:
         if page.items and "message_id" in page.items[0]:
             return await self._in_messages(page.items, words)
         titled = (shown(self._tenant, item) for item in page.items)
-        return [ConversationMatch(c) for c in titled if is_of(c, self._reader) and _has(c.title, words)]
+        return [ConversationMatch(c) for c in titled if self._sees(c) and _has(c.title, words)]
 
     async def _in_messages(self, rows: list[dict[str, Any]], words: list[str]) -> list[ConversationMatch]:
         found = []
@@ -114,8 +115,11 @@ class ConversationSearch:
         if key not in self._known:
             item = await self._store.get(SESSION, (key,))
             known = None if item is None else shown(self._tenant, item)
-            self._known[key] = known if known is not None and is_of(known, self._reader) else None
+            self._known[key] = known if known is not None and self._sees(known) else None
         return self._known[key]
+
+    def _sees(self, conversation: Conversation) -> bool:
+        return self._reader is None or is_of(conversation, self._reader)
 
 
 async def own(

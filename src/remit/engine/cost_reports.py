@@ -92,6 +92,9 @@ class CostReports:
         for _ in range(ROUNDS):
             if not await self._costs.fold():
                 break
+        waiting = (
+            await self._costs.waiting()
+        )  # looked at before the sums: what is folded in meanwhile may miss some
         lines = (
             await self._by_day(tenant_id, first, edges)
             if by == "day"
@@ -112,7 +115,7 @@ class CostReports:
             [_line(name, sums) for name, sums in shown],
             _line("total", total),
             len(lines) - len(shown),
-            await self._costs.waiting(),
+            waiting,
             by != "tenant" and await self._costs.filling(tenant_id),
         )
 

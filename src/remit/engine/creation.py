@@ -57,7 +57,7 @@ def first_record(run_id: str, created: ev.RunCreated, start_ts: int, now: int) -
     row = AgentRun(
         run_id=run_id,
         tenant_id=task.tenant_id,
-        workflow_id="",
+        workflow_id=created.workflow_name,
         agent_id=created.agent.name,
         status="running",
         start_ts=start_ts,

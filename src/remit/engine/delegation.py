@@ -102,12 +102,14 @@ def start(
         expected_output_schema=_schema(arguments.get("output_schema")),
         trace_id=run.task.trace_id,
     )
-    record = {**plain(handoff), "run_id": run.run_id, "child_run": child, "tenant_id": run.task.tenant_id}
-    return ev.ChildStarted(step, child, handoff, slice_), [Put("agent_handoff", record)]
+    return ev.ChildStarted(step, child, handoff, slice_), [Put("agent_handoff", _record(run, handoff, child))]
 
 
 async def ensure(kit: Kit, run: Run, step: Step) -> None:
-    """Make the child run exist. Doing it again changes nothing. Raises NotFoundError, DeniedError for its agent."""
+    """Make the child run exist. Doing it again changes nothing. Raises NotFoundError, DeniedError for its agent.
+
+    Which version of the agent it is decides what output the hand-off expects where the call asks for none.
+    """
     handoff, slice_ = step.handoff, step.slice
     if handoff is None or slice_ is None or await kit.store.head(step.child_run) is not None:
         return
@@ -129,9 +131,11 @@ async def ensure(kit: Kit, run: Run, step: Step) -> None:
         output_schema=handoff.expected_output_schema,
     )
     contents: dict[str, bytes] = {}
+    own = creation.with_output(agent, task.output_schema)
+    handoff = replace(handoff, expected_output_schema=own.output_schema)
     created = ev.RunCreated(
         task=task,
-        agent=creation.with_output(agent, task.output_schema),
+        agent=own,
         agent_digest=digest_of(agent),
         profile=run.start.profile,
         profile_digest=policy.profile.digest,
@@ -146,11 +150,17 @@ async def ensure(kit: Kit, run: Run, step: Step) -> None:
         workflow=NOTHING if document is None else pack(document, contents),
         execution=await execution_for(kit, handoff.to_agent, document, step.child_run),
         definitions=used if policy.used is None else (*used, policy.used),
+        within=run.start.workflow_name,
     )
+    record = Put("agent_handoff", _record(run, handoff, step.child_run))
     try:
-        await creation.create(kit, step.child_run, created, contents=contents)
+        await creation.create(kit, step.child_run, created, contents=contents, writes=[record])
     except RunExistsError:
         return
+
+
+def _record(run: Run, handoff: Handoff, child: str) -> dict[str, Any]:
+    return {**plain(handoff), "run_id": run.run_id, "child_run": child, "tenant_id": run.task.tenant_id}
 
 
 def _money(text: Any) -> Decimal | None:

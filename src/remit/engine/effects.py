@@ -75,6 +75,7 @@ class Recorder:
         self._contents: dict[str, bytes] = {}
         self._writes: list[Placed] = []
         self._later: list[Write] = []
+        self._row: Write | None = None
         self._durable = False
         self._dead: Exception | None = None
         self._hold: Hold | None = None
@@ -129,6 +130,10 @@ class Recorder:
         """Writes that the journal implies (`execution.unwritten` makes them anew): they go with some later append."""
         self._later.extend(writes)
 
+    def stands(self, row: Write) -> None:
+        """The run's record from now on: the last one said goes with the next append."""
+        self._row = row
+
     async def record(self, *data: Data, writes: Sequence[Write] = (), durable: bool = False) -> None:
         """Fold events and have them acknowledged by the store before returning."""
         self.note(*data, writes=writes, durable=durable)
@@ -151,7 +156,10 @@ class Recorder:
                 later, self._later = self._later, []
             entries, names, contents = self._entries, self._names, self._contents
             writes, durable, seq = self._writes, self._durable, self._stored
+            if self._row is not None:
+                writes.append((len(entries), self._row))
             self._entries, self._names, self._contents, self._writes, self._durable = [], [], {}, [], False
+            self._row = None
             *some, last = parts(len(entries), writes, later)
             start = 0
             for part in some:

@@ -11,11 +11,13 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from difflib import get_close_matches
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from remit.core.access import ROLE_SCOPES
 from remit.core.codec import convert, plain
 from remit.core.errors import ConditionError, DeniedError, InputError, NotFoundError
 from remit.core.task import Actor
@@ -27,6 +29,8 @@ API_KEY = "api_key"
 """How an actor came who showed a key (`Actor.via`)."""
 
 COLLECTIONS = (Collection(COLLECTION, ("key_id",), (Index("by_tenant", ("tenant_id", "created_ts")),)),)
+
+Approvers = Callable[[str], Awaitable[Iterable[str]]]
 
 _KEY = re.compile(r"remit_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 _NOBODY = hashlib.sha256(b"nobody").hexdigest()
@@ -82,14 +86,28 @@ class Identity(Struct, frozen=True):
 class Keys:
     """Makes, checks and revokes API keys."""
 
-    def __init__(self, store: Records, clock: Clock) -> None:
+    def __init__(self, store: Records, clock: Clock, approvers: Approvers) -> None:
+        """`approvers` names the roles that a tenant's policy profiles let approve."""
         self._store = store
         self._clock = clock
+        self._approvers = approvers
 
     async def create(
-        self, tenant_id: str, actor_id: str, roles: Sequence[str], *, ttl_s: float | None = None
+        self,
+        tenant_id: str,
+        actor_id: str,
+        roles: Sequence[str],
+        *,
+        custom_roles: Sequence[str] = (),
+        ttl_s: float | None = None,
     ) -> NewKey:
-        """Make a key for `actor_id` in `tenant_id`. `ttl_s` makes it expire. Raises InputError without names or roles."""
+        """Make a key for `actor_id` in `tenant_id`. `ttl_s` makes it expire.
+
+        `roles` are built in or let people approve by a policy profile; any other, that a workflow's gate or a policy's text
+        asks for, is one of the `custom_roles`. Raises InputError without names or roles, E1090 for a role nobody knows.
+        """
+        await self._check(tenant_id, roles)
+        roles = (*roles, *custom_roles)
         if not tenant_id or not actor_id or not roles:
             raise InputError(
                 "a key needs a tenant, an actor and at least one role",
@@ -165,6 +183,22 @@ class Keys:
             page = await self.page(tenant_id, limit=200, cursor=page.cursor)
             found += page.items
         return found
+
+    async def _check(self, tenant_id: str, roles: Sequence[str]) -> None:
+        """Raise InputError E1090 for a role nobody knows: a slip must not make a key of other rights."""
+        if all(role in ROLE_SCOPES for role in roles):
+            return
+        known = [*ROLE_SCOPES, *sorted({*await self._approvers(tenant_id)} - ROLE_SCOPES.keys())]
+        for role in roles:
+            if role not in known:
+                close = get_close_matches(role, known, n=1)
+                meant = f"did you mean `{close[0]}`? " if close else ""
+                raise InputError(
+                    f"there is no role `{role[:100]}`",
+                    code="E1090",
+                    help=f"{meant}known: {', '.join(f'`{each}`' for each in known)}; one of a workflow's gate or a policy's text "
+                    "is a custom role (`--custom-role`)",
+                )
 
     async def _find(self, key_id: str) -> ApiKey | None:
         item = await self._store.get(COLLECTION, (key_id,))

@@ -6,7 +6,7 @@ from collections.abc import MutableMapping
 
 from remit.core.codec import decode
 from remit.core.errors import NotFoundError, StoreError
-from remit.core.event import Event
+from remit.core.event import Event, RunCreated
 from remit.core.payload import refs
 from remit.core.run import Run
 from remit.ports.store import Entry, Store
@@ -31,6 +31,22 @@ async def load(store: Store, run_id: str, tenant_id: str | None = None) -> tuple
     if run.seq < 0:
         raise missing(run_id)
     return run, head
+
+
+async def start(
+    store: Store, run_id: str, tenant_id: str | None = None
+) -> tuple[RunCreated, MutableMapping[str, bytes]]:
+    """The first event of a run, and the contents that it points to. Raises as `load`, of which it reads one event."""
+    contents: dict[str, bytes] = {}
+    first = await events(store, run_id, await store.read(run_id, limit=1), contents)
+    if not first:
+        raise missing(run_id)
+    created = first[0].data
+    if not isinstance(created, RunCreated):
+        raise StoreError(f"run `{run_id}` has no first event", code="E804")
+    if tenant_id is not None and created.task.tenant_id != tenant_id:
+        raise missing(run_id)
+    return created, contents
 
 
 async def events(

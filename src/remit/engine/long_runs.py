@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from remit.core.approval import Approval
 from remit.core.steps import StepRow
 from remit.core.task import Result, ResultStatus
@@ -32,6 +34,14 @@ async def view_of_long(summaries: Summaries, stepping: Stepping, run_id: str, te
     _, whole = await stepping.whole(run_id, tenant_id, for_s=FOR_S)
     async with whole.lock:
         return _view(run, whole, await summaries.approvals(run_id))
+
+
+async def result_of_long(summaries: Summaries, stepping: Stepping, run_id: str, tenant_id: str) -> Result:
+    """The result of a long run, without its log of decisions. Raises NotFoundError."""
+    run = await summaries.show(run_id, tenant_id)
+    _, whole = await stepping.whole(run_id, tenant_id, for_s=FOR_S)
+    async with whole.lock:
+        return replace(_result(run, whole), artifacts=tuple(whole.fold.artifacts))
 
 
 def _view(run: RunSummary, whole: Whole, approvals: list[Approval]) -> RunView:

@@ -30,6 +30,7 @@ from remit.core.run import (
 from remit.core.task import Problem, Result
 from remit.core.tool import ToolSpec
 from remit.engine import delegation
+from remit.engine.blame import place_of
 from remit.engine.calls import Ask
 from remit.engine.gateway import Gateway
 from remit.engine.kit import Kit
@@ -353,8 +354,12 @@ async def act(kit: Kit, gateway: Gateway, agent: Agent) -> Finished:
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
         gateway.raise_stop()
+        place = place_of(error)
         problem = gateway.recorder.problem(
-            "E710", f"agent `{run.agent.name}` raised {type(error).__name__}: {error}"
+            "E710",
+            f"agent `{run.agent.name}` raised {type(error).__name__}: {error}"
+            + (f" ({place})" if place else ""),
+            "correct the agent's code; what is raised as a `remit.ToolError` ends the run with a sentence of its own",
         )
         return Finished("failure", None, problem, kit.clock.now())
     return _judged(run, payload, kit)

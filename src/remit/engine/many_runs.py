@@ -9,7 +9,6 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from remit.core import event as ev
 from remit.core.codec import convert
 from remit.core.errors import ConflictError, InputError, RemitError
 from remit.core.records import AgentRun
@@ -82,7 +81,7 @@ class ManyRuns:
         return await _each(run_ids, one)
 
     async def _again(self, run_id: str, tenant_id: str, actor: Actor, retry_id: str) -> str:
-        start = await self._start(run_id)
+        start, _ = await loading.start(self._kit.store, run_id)
         if start.agent.kind == "workflow":
             return await self._forks.retry(run_id, tenant_id, actor, fork_id=retry_id)
         again = retry_id or self._kit.clock.new_id("retry")
@@ -95,12 +94,6 @@ class ManyRuns:
         if row is None or row["tenant_id"] != tenant_id:
             raise loading.missing(run_id)
         return convert(row, AgentRun)
-
-    async def _start(self, run_id: str) -> ev.RunCreated:
-        entries = await self._kit.store.read(run_id, limit=1)
-        (first,) = await loading.events(self._kit.store, run_id, entries, {})
-        assert isinstance(first.data, ev.RunCreated)
-        return first.data
 
 
 async def _each(run_ids: Sequence[str], one: Callable[[str], Awaitable[RunOutcome]]) -> RunOutcomes:

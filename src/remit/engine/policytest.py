@@ -81,6 +81,10 @@ class CaseResult(Struct, frozen=True):
 def load_cases(path: Path | str) -> tuple[PolicyCase, ...]:
     """The cases of a `.toml` or `.json` file. Raises InputError E130 that names the file and every bad case."""
     path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"there is no file `{path}`", code="E130", help="name a file of cases, or a folder with some"
+        )
     try:
         data: Any = _parse(path)
     except (OSError, ValueError) as error:

@@ -74,6 +74,20 @@ async def of_run(registry: Registry, policy: Policy, run: Run) -> InForce:
     )
 
 
+async def approver_roles(registry: Registry, policy: Policy, tenant_id: str) -> set[str]:
+    """The roles that people may approve in by any profile that a tenant's runs can go by."""
+    found = {role for name in policy.profiles() for role in policy.profile(name).approver_roles}
+    page = await registry.list(tenant_id, PROFILE)
+    while True:
+        for head in page.items:
+            if head.enabled and head.active.version:
+                held = await in_force(registry, policy, tenant_id, head.name)
+                found |= {*held.profile.approver_roles}
+        if page.cursor is None:
+            return found
+        page = await registry.list(tenant_id, PROFILE, cursor=page.cursor)
+
+
 def _version(head: Head, key: str, began: DefinitionUsed | None) -> int:
     if began is not None and began.version in (head.active.version, head.active.canary):
         return began.version

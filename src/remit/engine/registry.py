@@ -411,7 +411,11 @@ class Registry:
     async def _known(self, tenant_id: str, kind: str, name: str) -> Head:
         head = await self.head(tenant_id, kind, name)
         if head is None:
-            raise NotFoundError(f"there is no {kind} `{name}`", help=f"`remit get {kind}` lists them")
+            held = self._kinds.get(kind)
+            word, listed = (held.word, held.listed) if held else ("", "")
+            raise NotFoundError(
+                f"there is no {word or kind} `{name}`", help=f"`{listed or f'remit get {kind}'}` lists them"
+            )
         return head
 
     async def _found(self, tenant_id: str, kind: str, name: str, expect: int | None = None) -> Head:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from remit.core.agent import AgentSpec
 from remit.core.codec import convert
 from remit.core.definition import Definition, DefinitionUsed, Head, chosen, definition_id, is_name
-from remit.core.errors import DeniedError, NotFoundError
+from remit.core.errors import DeniedError, InputError, NotFoundError
 from remit.core.mcp import SEPARATOR
 from remit.core.run import Run
+from remit.core.words import closest
 from remit.engine.kinds import (
     AGENT,
     PROMPT,
@@ -194,11 +195,26 @@ async def _prompt(registry: Registry, tenant_id: str, reference: str, key: str) 
     return await registry.resolve(tenant_id, PROMPT, name, alias=alias, key=key)
 
 
+async def must_exist(registry: Registry, catalogue: Catalogue, tenant_id: str, name: str) -> None:
+    """Raise InputError E1110, which names those that are known, for what is neither an agent nor a workflow.
+
+    One that is switched off exists.
+    """
+    try:
+        await resolve(registry, catalogue, tenant_id, name, "")
+    except NotFoundError as error:
+        raise InputError(error.message, code="E1110", help=error.help) from error
+    except DeniedError:
+        return
+
+
 def _in_code(catalogue: Catalogue, name: str) -> Resolved:
     agent = catalogue.agents.get(name)
     if agent is None:
-        known = ", ".join(f"`{a}`" for a in sorted(catalogue.agents)) or "none"
-        raise NotFoundError(f"there is no agent `{name}`", help=f"known agents and workflows: {known}")
+        raise NotFoundError(
+            f"there is no agent `{name[:100]}`",
+            help=f"known agents and workflows: {closest(name, catalogue.agents)}",
+        )
     return Resolved(agent.spec, (), getattr(agent, "document", None))
 
 

@@ -25,7 +25,8 @@ AT_ONCE = 8
 class RunFilter(Struct, frozen=True):
     """Which runs: all that is given must be so. `since` and `until` bound `start_ts` (Unix milliseconds), both included.
 
-    A workflow's runs are listed under its name as an agent's are. `top`: only runs that no other run started.
+    A workflow's runs are listed under its name as an agent's are; with another `agent` it is that agent's runs which work
+    for the workflow. `top`: only runs that no other run started.
     """
 
     status: str = ""
@@ -105,16 +106,12 @@ async def strips(store: Records, tenant_id: str, names: Sequence[str]) -> RunStr
 
 def _fixed(wanted: RunFilter) -> dict[str, str]:
     """The fields of a record that are given, and what they have to be."""
-    if wanted.agent and wanted.workflow and wanted.agent != wanted.workflow:
-        raise InputError(
-            f"a run is of agent `{wanted.agent[:100]}` or of workflow `{wanted.workflow[:100]}`, never of both",
-            code="E108",
-            help="give one of the two",
-        )
+    within = wanted.workflow if wanted.agent != wanted.workflow else ""
     given = {
         "session_id": wanted.session_id,
         "agent_id": wanted.agent or wanted.workflow,
         "status": wanted.status,
+        "workflow_id": within if wanted.agent else "",
     }
     fixed = {name: value for name, value in given.items() if value}
     return {**fixed, "parent_run": ""} if wanted.top else fixed

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from remit.core import event as ev
-from remit.core.approval import Approval
+from remit.core.approval import OPEN, Approval
 from remit.core.budget import Budget, tighten
-from remit.core.codec import digest_of, encode, plain
+from remit.core.codec import decode, digest_of, encode, plain
 from remit.core.errors import (
     BudgetError,
     ConditionError,
@@ -29,7 +29,6 @@ from remit.core.payload import NOTHING, Payload, load, pack
 from remit.core.policy import PolicyRequest, Principal
 from remit.core.provenance import Labels, merge
 from remit.core.result import result_of, view_of
-from remit.core.run import Run
 from remit.core.signal import CancelAsked, Nudged
 from remit.core.task import Actor, Artifact, Result, Task
 from remit.core.view import EventView, RunView
@@ -45,7 +44,7 @@ from remit.engine.workflows.names import INLINE
 from remit.engine.workflows.stepfunctions.placing import execution_for
 from remit.ports.model import Delta
 from remit.ports.policy import Policy
-from remit.ports.store import Entry, Page, Signal, Write, tail
+from remit.ports.store import Entry, Page, RunHead, Signal, Write, tail
 
 Events = list[EventView]
 Entries = list[Entry]
@@ -56,6 +55,9 @@ if TYPE_CHECKING:
     from remit.engine.summaries import Summaries
 
 Approvals = list[Approval]
+
+NEWEST = 200
+"""Approvals of one run that are looked through for open ones, besides those that its record names."""
 
 WORKING = ev.MemoryWritten.__name__
 """The events that hold values of a run's working memory, which expire."""
@@ -206,9 +208,10 @@ class Runs:
         return run_id
 
     async def _same(self, run_id: str, task: Task, document: Any = None) -> None:
-        run, _ = await loading.load(self._kit.store, run_id)
-        brought = run.workflow.document if run.workflow is not None and task.agent == INLINE else document
-        if (run.task.agent, run.task.objective, run.task.input, brought) != (
+        start, contents = await loading.start(self._kit.store, run_id)
+        begun = start.task
+        brought = load(start.workflow, contents) if task.agent == INLINE else document
+        if (begun.agent, begun.objective, begun.input, brought) != (
             task.agent,
             task.objective,
             task.input,
@@ -232,19 +235,30 @@ class Runs:
         return view_of(run)
 
     async def result(self, run_id: str, tenant_id: str) -> Result | None:
-        """The result; None while the run works. A run that waits for a person has one: `needs_approval` or `needs_info`."""
-        run, _ = await loading.load(self._kit.store, run_id, tenant_id)
-        if run.finished is not None:
-            return result_of(run)
-        asked = await self._asked(run) if run.waiting_on else []
+        """The result; None while the run works. A run that waits for a person has one: `needs_approval` or `needs_info`.
+
+        That of a long run comes without its log of decisions. Raises NotFoundError.
+        """
+        head = await self._mine(run_id, tenant_id)
+        if head.status == "ended":
+            return await self._so_far(head)
+        asked = await self._asked(run_id) if head.status == "waiting" else []
         if not asked:
             return None
         questions = all(a.status == "info_requested" for a in asked)
         return replace(
-            result_of(run),
+            await self._so_far(head),
             status="needs_info" if questions else "needs_approval",
             waiting_on=tuple(f"approval:{a.approval_id}" for a in asked),
         )
+
+    async def _so_far(self, head: RunHead) -> Result:
+        from remit.engine.long_runs import is_long, result_of_long
+
+        if is_long(head):
+            return await result_of_long(self.summaries, self.stepping, head.run_id, head.tenant_id)
+        run, _ = await loading.load(self._kit.store, head.run_id)
+        return result_of(run)
 
     async def artifacts(self, run_id: str, tenant_id: str) -> tuple[Artifact, ...]:
         """What a run made so far, in order. Raises NotFoundError."""
@@ -266,13 +280,19 @@ class Runs:
             help=f"`remit runs artifacts {run_id}` lists it",
         )
 
-    async def _asked(self, run: Run) -> Approvals:
-        """What people are asked by a run and by the children it waits for, at any depth."""
-        asked = [a for a in run.approvals.values() if a.open]
-        for step in run.children:
-            if await self._kit.store.head(step.child_run) is not None:
-                child, _ = await loading.load(self._kit.store, step.child_run)
-                asked += await self._asked(child)
+    async def _asked(self, run_id: str) -> Approvals:
+        """What people are asked by a run and by the children it waits for, at any depth. Its record says for what it waits."""
+        store = self._kit.store
+        row = await store.get("agent_run", (run_id,)) or {}
+        waits = [name.partition(":") for name in row.get("waiting_on", ())]
+        # One that is in doubt is asked about also where the run waits for something else first.
+        newest = await store.query("approval_event", "by_run", (run_id,), descending=True, limit=NEWEST)
+        found = {item["approval_id"]: item for item in reversed(newest.items)}
+        for name in (what for kind, _, what in waits if kind == "approval" and what not in found):
+            found[name] = await store.get("approval_event", (name,)) or {}
+        asked = [decode(i["approval"], Approval) for i in found.values() if i.get("status") in OPEN]
+        for child in (what for kind, _, what in waits if kind == "child"):
+            asked += await self._asked(child)
         return asked
 
     async def list(
@@ -316,10 +336,11 @@ class Runs:
         """Tokens while they stream, in this process only; lossy by design."""
         return self._deltas.listen(run_id)
 
-    async def _mine(self, run_id: str, tenant_id: str) -> None:
+    async def _mine(self, run_id: str, tenant_id: str) -> RunHead:
         head = await self._kit.store.head(run_id)
         if head is None or head.tenant_id != tenant_id:
             raise loading.missing(run_id)
+        return head
 
     async def _views(self, run_id: str, entries: Entries) -> Events:
         contents: dict[str, bytes] = {}

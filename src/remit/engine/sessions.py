@@ -1,7 +1,8 @@
 """Sessions of people in a browser, and the codes that open one: secrets that stand for an identity for a while.
 
 A secret reads `<id>.<secret>`. As of API keys, only a hash is stored, and a fast one, since the secret is 256 random bits. A session
-that was opened with a key is worth what the key is worth at each request: it ends when the key does.
+that was opened with a key is worth what the key is worth at each request: it ends when the key does. One of whom a provider vouches
+for is worth what the provider's claims are worth by the settings of the moment, and ends when its word does.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -48,12 +50,14 @@ _NOBODY = hashlib.sha256(b"nobody").hexdigest()
 
 Kind = Literal["session", "code"]
 
+Claims = Mapping[str, Any]
+
 
 class Session(Struct, frozen=True):
     """A stored session or code. Times are Unix milliseconds; `csrf` is what requests that change something must repeat.
 
-    `key_id`: whose roles count, those of `actor` only where there is none. `former` is the hash before, good until `former_until`.
-    `expires_s` is when a store that removes by itself may do so.
+    `key_id` or `claims`: what the roles come from at each request. `former` is the hash before, good until `former_until`.
+    `until_ts`: when it ends whatever happens, if that is said. `expires_s` is when a store that removes by itself may do so.
     """
 
     session_id: str
@@ -69,6 +73,8 @@ class Session(Struct, frozen=True):
     key_id: str = ""
     former: str = ""
     former_until: int = 0
+    claims: dict[str, Any] | None = None
+    until_ts: int = 0
 
 
 class Opened(Struct, frozen=True):
@@ -81,19 +87,34 @@ class Opened(Struct, frozen=True):
 class Sessions:
     """Opens, checks, renews and ends sessions."""
 
-    def __init__(self, store: Records, clock: Clock, keys: Keys) -> None:
+    def __init__(
+        self, store: Records, clock: Clock, keys: Keys, vouched: Callable[[Claims], Identity]
+    ) -> None:
+        """`vouched` says whom a provider's claims name, now; it raises DeniedError for nobody who may come in."""
         self._store = store
         self._clock = clock
         self._keys = keys
+        self._vouched = vouched
 
     async def open_with_key(self, key: str) -> Opened:
         """A session of whoever has the API key. Raises DeniedError E310."""
         who = await self._keys.authenticate(key)
-        return await self.open(who, key_id=self._keys.id_of(key))
+        return await self._open(self._make("session", who, self._keys.id_of(key), IDLE_MS))
 
-    async def open(self, who: Identity, *, key_id: str = "") -> Opened:
-        """A session of somebody who has proved who they are."""
-        made = self._make("session", who, key_id, IDLE_MS)
+    async def open_vouched(self, claims: Claims, until_ts: int) -> Opened:
+        """A session of whom a provider vouches for, until then at the latest (Unix milliseconds). Raises DeniedError E1057."""
+        made = self._make("session", self._vouched(claims), "", IDLE_MS)
+        until = min(made.session.expires_ts, until_ts)
+        bound = replace(
+            made.session,
+            claims=dict(claims),
+            until_ts=until_ts,
+            expires_ts=until,
+            expires_s=_seconds(until),
+        )
+        return await self._open(Opened(bound, made.secret))
+
+    async def _open(self, made: Opened) -> Opened:
         await self._sweep("session")
         await self._store.transact([Put(COLLECTION, plain(made.session), ABSENT)])
         return made
@@ -121,20 +142,23 @@ class Sessions:
         return made
 
     async def find(self, secret: str) -> tuple[Session, Identity]:
-        """The session of a secret, and whose it is. Raises DeniedError E310 when it is over, or its key is."""
+        """The session of a secret, and whose it is. Raises DeniedError E310 when it is over, or what it was opened with is."""
         row = await self._live(secret, "session")
-        if row is None:
-            raise DeniedError("you are not signed in, or no longer", code="E310", help="sign in again")
-        if row.key_id:
+        if row is not None and row.key_id:
             return row, await self._keys.identity_of(row.key_id)
-        return row, Identity(row.tenant_id, row.actor)
+        if row is None or row.claims is None:
+            raise _signed_out()
+        try:
+            return row, self._vouched(row.claims)
+        except DeniedError as error:
+            raise _signed_out() from error
 
     async def renew(self, session: Session) -> Opened | None:
         """The session under another secret, and for longer; None while its secret is young, or where somebody else was first."""
         now = self._clock.now()
         if now - session.renewed_ts < RENEW_MS:
             return None
-        until = min(now + IDLE_MS, session.created_ts + LONGEST_MS)
+        until = min(now + IDLE_MS, session.created_ts + LONGEST_MS, session.until_ts or now + IDLE_MS)
         secret = secrets.token_urlsafe(32)
         renewed = replace(
             session,
@@ -197,6 +221,10 @@ def _hash(session_id: str, secret: str) -> str:
 
 def _seconds(ms: int) -> int:
     return ms // 1000 + 86_400
+
+
+def _signed_out() -> DeniedError:
+    return DeniedError("you are not signed in, or no longer", code="E310", help="sign in again")
 
 
 def _no_code() -> DeniedError:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from remit.core import event as ev
 from remit.core.approval import Approval
@@ -55,6 +56,7 @@ class Attempt(Struct, frozen=True):
 
 class StepDetail(Struct, frozen=True):
     """One step. `input` and `output` are what went in and came out; of a model its answer as a message.
+    `input_schema` is what the arguments of a call have to fit, as far as its tool is still known.
 
     `before` is what a model read that was not there when it was last asked, as events. `label` says where the output came from.
     """
@@ -62,6 +64,7 @@ class StepDetail(Struct, frozen=True):
     run_id: str
     row: StepRow
     input: Any = None
+    input_schema: dict[str, Any] | None = None
     output: Any = None
     stop_reason: str = ""
     before: tuple[EventView, ...] = ()
@@ -98,7 +101,9 @@ class StepDetails:
         said = [(n, e) for n, e in read if isinstance(e.data, ev.ModelAnswered) and e.data.step == row.parent]
         contents = await self._contents([e for _, e in (*own, *before, *said)])
         approval = await self._approval(row.approval_id, tenant_id)
-        return _detail(run_id, row, own, before, said, contents, approval)
+        detail = _detail(run_id, row, own, before, said, contents, approval)
+        tool = self._kit.catalogue.tools.get(row.name) if row.kind == "tool" else None
+        return detail if tool is None else replace(detail, input_schema=tool.spec.input_schema)
 
     async def _read(self, run_id: str, first: int, last: int) -> Read:
         """The events from `first` to `last`, at most so many as one look may take."""

@@ -73,7 +73,8 @@ class Summaries:
             raise StoreError(f"run `{run_id}` has no first event", code="E804")
         row = await self._kit.store.get("agent_run", (run_id,)) or {}
         finished, payload = await self._finished(head)
-        waits = finished is None and head.status == "waiting"
+        # The head of a run that a timer woke says `waiting` until it parks again; its record knows better.
+        waits = finished is None and head.status == "waiting" and row.get("status") != "running"
         asked = await self.approvals(run_id) if waits else []
         return RunSummary(
             run_id=run_id,

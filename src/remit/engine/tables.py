@@ -18,6 +18,7 @@ from remit.core.naming import check_id, ends, own_id, stored_id
 from remit.core.redaction import Redactor
 from remit.core.task import Actor
 from remit.core.validation import Table
+from remit.core.words import closest
 from remit.engine.trail import RecordChanges, Trail
 from remit.ports.clock import Clock
 from remit.ports.store import ABSENT, Collection, Delete, Index, Put, Records, Write
@@ -42,12 +43,31 @@ Several = list[Table]
 Writes = list[Write]
 Names = list[str]
 
+DIALECTS = "sqlalchemy.dialects"
 FORMATS = ("table", "parquet", "csv", "json")
 
 ScheduleWrites = Callable[[str, str, str], Awaitable[list[Write]]]
 """Tenant, table and expression -> the writes that make the table be looked at on that schedule."""
 
-_SOURCE = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
+SOURCES = (
+    "file",
+    "s3",
+    "sqlite",
+    "duckdb",
+    "postgres",
+    "mysql",
+    "athena",
+    "snowflake",
+    "bigquery",
+    "redshift",
+    "trino",
+    "databricks",
+    "mssql",
+    "oracle",
+    "clickhouse",
+)
+"""Where tables may be; besides these wherever an installed driver of SQLAlchemy reaches."""
+
 _SECRET = re.compile(r"\$\{secret:[A-Za-z][A-Za-z0-9_]*\}")
 _FILES = {
     ".parquet": "parquet",
@@ -297,15 +317,23 @@ def due_key(tenant_id: str, expression: str) -> str:
 
 def _mistakes(table: Table) -> list[str]:
     found = [
-        ""
-        if _SOURCE.match(table.source)
-        else f"`{table.source[:60]}` is no source, e.g. `file`, `s3`, `postgres`",
+        _source(table.source),
         "" if table.format in FORMATS else f"`{table.format[:60]}` is no format: {', '.join(FORMATS)}",
         _location(table.location),
         check_expression(table.schedule),
         "" if len(table.owner) <= 200 else "`owner` is longer than 200 characters",
     ]
     return [text for text in found if text]
+
+
+def _source(source: str) -> str:
+    if source in SOURCES:
+        return ""
+    from importlib.metadata import entry_points
+
+    if source in {dialect.name.partition(".")[0] for dialect in entry_points(group=DIALECTS)}:
+        return ""
+    return f"`{source[:60]}` is no source that can be read: {closest(source, SOURCES, len(SOURCES))}"
 
 
 def _location(location: str) -> str:

@@ -92,6 +92,8 @@ class ValidationKind(Kind):
 
     name = KIND
     collection = VALIDATIONS
+    word = "rule"
+    listed = "remit validations list"
 
     def __init__(self, tables: Tables, types: ValidationTypes, schedule_writes: ScheduleWrites) -> None:
         self._tables = tables

@@ -47,6 +47,10 @@ class Kind:
     collection: str = VERSIONS
     remark: str = ""
     """What somebody who changes one must know; said whenever one is applied."""
+    word: str = ""
+    """What people call one, where that is not its name."""
+    listed: str = ""
+    """The command that lists them, where that is not `remit get KIND`."""
 
     def check(self, body: dict[str, Any]) -> None:
         """Raise InputError for a body that cannot be a definition of this kind."""

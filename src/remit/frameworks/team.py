@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from remit.core.codec import canonical
 from remit.core.errors import ConfigError, InputError, RemitError
+from remit.core.extras import how_to_install
 from remit.frameworks.bridge import Bridge, in_thread
 from remit.frameworks.contract import Contract
 from remit.frameworks.tools import ForeignTool, Perform
@@ -128,9 +129,7 @@ def delegate_name(agent: str) -> str:
 
 def missing(package: str, extra: str, error: ImportError) -> ConfigError:
     """The error of a framework that is not installed."""
-    return ConfigError(
-        f"`{package}` is not installed ({error})", code="E695", help=f"pip install 'remit[{extra}]'"
-    )
+    return ConfigError(f"`{package}` is not installed ({error})", code="E695", help=how_to_install(extra))
 
 
 def text_of(given: Any) -> str:

@@ -1,6 +1,7 @@
 """The whole HTTP API as a Lambda function, behind API Gateway (REST or HTTP) or a function URL.
 
-It serves no console: files belong on a host of files, which names this API to them (`REMIT_CONSOLE_ORIGINS`).
+It serves no console: files belong on a host of files. That of `remit deploy` has the API under its own address (`front`); any other
+names this API to the files (`REMIT_CONSOLE_ORIGINS`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import functools
 from typing import Any
 
 from remit.bootstrap import App
+from remit.functions import front
 from remit.functions.asgi import Application, answer_for, ask, body_of, scope_of
 from remit.functions.claims import identity_of
 from remit.functions.container import shared
@@ -30,12 +32,14 @@ def handler(event: Event, context: Any) -> Event:
 
 async def respond(app: App, event: Event, left: Left) -> Event:
     """The API's answer to the request that the event is."""
-    scope = scope_of(event)
+    scope, listening_s = scope_of(event), STREAM_S
+    if front.is_door(event):
+        scope, listening_s = front.entered(scope), front.STREAM_S
     settings = app.settings
     who = identity_of(event, tenant_claim=settings.tenant_claim, roles_claim=settings.roles_claim)
     if who is not None:
         scope[PROVED] = who
-    stream_s = max(0.0, min(STREAM_S, left() - ANSWERING_S))
+    stream_s = max(0.0, min(listening_s, left() - ANSWERING_S))
     return answer_for(event, await ask(_api(app), scope, body_of(event), stream_s=stream_s))
 
 

@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-http-proto
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from typing import Any
 
 import uvicorn
@@ -23,8 +23,9 @@ from remit.core.task import Actor, Problem, Result, Task
 from remit.ports.model import Delta
 from remit.server import problems
 from remit.server.details import details, internal
+from remit.server.listening import listen
 from remit.server.schemas import read_json, reply
-from remit.server.serving import Server
+from remit.server.serving import Server, answer
 from remit.server.sse import HEARTBEAT_S, MEDIA_TYPE
 
 HOST = "0.0.0.0"
@@ -106,7 +107,7 @@ class Door:
         return await self._app.runs.submit(task)
 
     async def _known(self, run_id: str, session_id: str, actor: Actor) -> str:
-        task = (await self._app.runs.view(run_id, self._tenant)).task
+        task = (await self._app.runs.summaries.show(run_id, self._tenant)).task
         if not session_id or (task.session_id, task.actor_context) != (session_id, actor):
             raise NotFoundError(f"there is no run `{run_id[:100]}` in this session")
         return run_id
@@ -136,9 +137,8 @@ class Door:
 def build_door(app: App, agent: str, tenant_id: str) -> FastAPI:
     """The door of an agent of an open app. Raises NotFoundError for an agent that the code does not define."""
     if agent not in app.catalogue.agents:
-        raise NotFoundError(
-            f"there is no agent `{agent[:100]}`", help="`remit runs list` names agents that ran"
-        )
+        known = ", ".join(f"`{name}`" for name in sorted(app.catalogue.agents)) or "none"
+        raise NotFoundError(f"there is no agent `{agent[:100]}`", help=f"known agents and workflows: {known}")
     door = Door(app, agent, tenant_id)
     api = FastAPI(title="Remit", docs_url=None, redoc_url=None, openapi_url=None)
     api.add_api_route("/ping", door.ping, methods=["GET"], response_class=Response)
@@ -173,11 +173,17 @@ async def serve(
     host: str = HOST,
     port: int = PORT,
     stop: asyncio.Event | None = None,
+    ready: Callable[[], None] | None = None,
 ) -> None:
-    """Serve the door until a signal comes or `stop` is set. What is in hand goes on at the next start."""
+    """Serve the door until a signal comes or `stop` is set. What is in hand goes on at the next start.
+
+    `ready` is called once, when the door answers. Raises as `build_door` and `listen` do, before anything is begun.
+    """
+    door = build_door(app, agent, tenant_id)
+    sockets = listen(host, port)
     stopping = stop or asyncio.Event()
     config = uvicorn.Config(
-        build_door(app, agent, tenant_id),
+        door,
         host=host,
         port=port,
         log_config=None,
@@ -186,18 +192,11 @@ async def serve(
         timeout_graceful_shutdown=10,
         server_header=False,
     )
-    server = Server(config, stopping)
+    server = Server(config, stopping, ready)
     async with asyncio.TaskGroup() as group:
-        group.create_task(_answering(server, stopping))
+        group.create_task(answer(server, sockets, stopping))
         await stopping.wait()
         server.should_exit = True
-
-
-async def _answering(server: Server, stopping: asyncio.Event) -> None:
-    try:
-        await server.serve()
-    finally:
-        stopping.set()
 
 
 def _task_id(request_id: str, session_id: str, actor: Actor) -> str:

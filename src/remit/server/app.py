@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Iterator, MutableMapping
+from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
-from starlette.routing import Route
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute, Route
 
 from remit import __version__
 from remit.bootstrap import App
@@ -163,7 +164,30 @@ def build_api(
 
 def routes() -> FastAPI:
     """The API without an app behind it: enough to write its OpenAPI document."""
-    api = FastAPI(title="Remit", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
+    api = FastAPI(
+        title="Remit",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        routes=_nouns(),
+    )
+    problems.install(api)
+
+    def openapi() -> dict[str, Any]:
+        """The document, made once."""
+        if api.openapi_schema is None:
+            api.openapi_schema = schemas.document(api, COMPONENTS)
+        return api.openapi_schema
+
+    api.openapi = openapi  # type: ignore[method-assign]
+    return api
+
+
+@cache
+def _nouns() -> list[BaseRoute]:
+    """The routes of every noun, once for a process: what each takes and gives is worked out at the first request that is matched."""
+    nouns = APIRouter()
     for noun in (
         agents,
         runs_many,
@@ -202,20 +226,11 @@ def routes() -> FastAPI:
         about,
         health,
     ):
-        api.include_router(noun.router)
-    api.include_router(documents.router)
-    api.include_router(documents.passages)
-    api.include_router(validations.proposed)
-    problems.install(api)
-
-    def openapi() -> dict[str, Any]:
-        """The document, made once."""
-        if api.openapi_schema is None:
-            api.openapi_schema = schemas.document(api, COMPONENTS)
-        return api.openapi_schema
-
-    api.openapi = openapi  # type: ignore[method-assign]
-    return api
+        nouns.include_router(noun.router)
+    nouns.include_router(documents.router)
+    nouns.include_router(documents.passages)
+    nouns.include_router(validations.proposed)
+    return nouns.routes
 
 
 class Measured:

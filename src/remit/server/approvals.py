@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from remit.core.approval import Approval, DecisionKind
 from remit.engine.approval_context import ApprovalContext
 from remit.engine.approvals import Counted, Outcome
-from remit.server.auth import DECIDE, READ, RUN, TheApp, Who
+from remit.server.auth import APPROVALS, DECIDE, RUN, TheApp, Who
 from remit.server.schemas import ApprovalPage, Cursor, Limit, operation, read, reply
 
 router = APIRouter(prefix="/api/v1/approvals", tags=["approvals"])
@@ -80,7 +80,7 @@ Status = Annotated[
     "",
     operation_id="listApprovals",
     summary="The tenant's approvals",
-    **operation(READ, {200: (ApprovalPage, "A page of approvals.")}),
+    **operation(APPROVALS, {200: (ApprovalPage, "A page of approvals.")}),
 )
 async def list_approvals(
     app: TheApp, who: Who, status: Status = "pending", limit: Limit = 50, cursor: Cursor = None
@@ -93,7 +93,7 @@ async def list_approvals(
     "/counts",
     operation_id="countApprovals",
     summary="How many approvals there are in each state",
-    **operation(READ, {200: (ApprovalCounts, "A count for each state.")}),
+    **operation(APPROVALS, {200: (ApprovalCounts, "A count for each state.")}),
 )
 async def counts(app: TheApp, who: Who) -> Response:
     """Counted up to a bound: `more` says that there are more."""
@@ -130,7 +130,7 @@ async def decide_several(request: Request, app: TheApp, who: Who) -> Response:
     operation_id="approvalContext",
     summary="What one needs to know to decide an approval",
     **operation(
-        READ,
+        APPROVALS,
         {200: (ApprovalContext, "The call, the tool, the run, and whether the caller may decide.")},
         refusals=(404, 409),
         links=LINKS,
@@ -145,7 +145,7 @@ async def context(approval_id: str, app: TheApp, who: Who) -> Response:
     "/{approval_id}",
     operation_id="showApproval",
     summary="An approval",
-    **operation(READ, {200: (Approval, "The approval as it stands.")}, refusals=(404,), links=LINKS),
+    **operation(APPROVALS, {200: (Approval, "The approval as it stands.")}, refusals=(404,), links=LINKS),
 )
 async def show(approval_id: str, app: TheApp, who: Who) -> Response:
     """The exact call that waits, why, and who has voted."""

@@ -12,6 +12,7 @@ from remit.engine.keys import Identity
 from remit.server.cookies import session_in
 from remit.server.details import UnauthenticatedError
 from remit.server.scopes import ADMIN as ADMIN
+from remit.server.scopes import APPROVALS as APPROVALS
 from remit.server.scopes import AUDIT as AUDIT
 from remit.server.scopes import CHAT as CHAT
 from remit.server.scopes import DECIDE as DECIDE

@@ -12,9 +12,11 @@ from remit.bootstrap import App
 from remit.core.definition import MAIN, Definition, Difference, Head
 from remit.core.errors import InputError, NotFoundError
 from remit.engine import lookup
+from remit.engine.bus.rules import RULE
 from remit.engine.keys import Identity
 from remit.engine.lookup import ExportedDefinitions, Kinds, Mistakes
 from remit.engine.registry import Changes, Heads, History
+from remit.engine.resolving import must_exist
 from remit.server.auth import EDIT, READ, TheApp, Who
 from remit.server.schemas import Cursor, Limit, operation, read, reply
 
@@ -301,6 +303,9 @@ async def put(kind: str, name: str, request: Request, app: TheApp, who: Who) -> 
     """Write the next version and make it active. Of two who do so at once, one wins and the other is told who."""
     asked = await read(request, Edit, who)
     at = (who.tenant_id, kind, name)
+    if kind == RULE:
+        body = app.registry.check(*at, asked.spec)
+        await must_exist(app.registry, app.catalogue, who.tenant_id, body["target"])
     if await app.registry.head(*at) is None and not asked.expect_version:
         made = await app.registry.create(
             *at,

@@ -18,11 +18,16 @@ Name = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 class MakeKey(Struct, frozen=True, forbid_unknown_fields=True):
-    """A key for `actor_id`, whom its calls count as, in these roles. It ends after `days`; null: never."""
+    """A key for `actor_id`, whom its calls count as, in these roles. It ends after `days`; null: never.
+
+    `roles` are built in or let people approve by a policy profile; any other, that a workflow's gate or a policy's text
+    asks for, belongs to `custom_roles`.
+    """
 
     actor_id: Name
-    roles: Annotated[list[Name], Meta(min_length=1, max_length=20)]
+    roles: Annotated[list[Name], Meta(max_length=20)] = []
     days: Annotated[int, Meta(ge=1, le=3650)] | None = 90
+    custom_roles: Annotated[list[Name], Meta(max_length=20)] = []
 
 
 COMPONENTS = (MakeKey, KeyPage, NewKey)
@@ -50,7 +55,10 @@ async def create_key(request: Request, app: TheApp, who: Who) -> Response:
     """Make a key of the caller's own tenant."""
     asked = await read(request, MakeKey, who)
     ttl_s = asked.days * 86_400 if asked.days else None
-    return reply(await app.keys.create(who.tenant_id, asked.actor_id, asked.roles, ttl_s=ttl_s), 201)
+    made = await app.keys.create(
+        who.tenant_id, asked.actor_id, asked.roles, custom_roles=asked.custom_roles, ttl_s=ttl_s
+    )
+    return reply(made, 201)
 
 
 @router.delete(

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from remit.bootstrap import App
 from remit.core.errors import ConfigError, DeniedError, RemitError
+from remit.core.extras import how_to_install
 from remit.engine.keys import Identity
 from remit.server import problems
 from remit.server.auth import PROVED, identity
@@ -81,7 +82,7 @@ def _manager(app: App) -> Any:
         from remit.server.mcp_offers import server
     except ImportError as error:
         raise ConfigError(
-            "the Model Context Protocol needs the package `mcp`", code="E695", help="pip install 'remit[mcp]'"
+            "the Model Context Protocol needs the package `mcp`", code="E695", help=how_to_install("mcp")
         ) from error
     return StreamableHTTPSessionManager(server(app, _who), stateless=True)
 

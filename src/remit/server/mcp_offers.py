@@ -126,7 +126,9 @@ class Offers:
             raise MCPError(types.INVALID_PARAMS, f"there is no tool `{params.name[:100]}`")
         objective = given.get("task")
         if not isinstance(objective, str) or set(given) - {"task", "input"}:
-            raise InputError("an agent takes `task`, a text, and `input`", code="E102")
+            raise InputError(
+                "an agent takes `task`, a text, and `input`", code="E102", help='send `{"task": "..."}`'
+            )
         task = self._task(identity, task_id, params.name, objective, given.get("input"))
         try:
             return await self._app.runs.submit(task)

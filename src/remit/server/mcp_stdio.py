@@ -6,6 +6,7 @@ import asyncio
 
 from remit.bootstrap import App
 from remit.core.errors import ConfigError
+from remit.core.extras import how_to_install
 from remit.core.task import Actor
 from remit.engine.keys import Identity
 
@@ -18,7 +19,7 @@ async def serve_stdio(app: App, tenant_id: str, actor: Actor) -> None:
         from remit.server.mcp_offers import server
     except ImportError as error:
         raise ConfigError(
-            "the Model Context Protocol needs the package `mcp`", code="E695", help="pip install 'remit[mcp]'"
+            "the Model Context Protocol needs the package `mcp`", code="E695", help=how_to_install("mcp")
         ) from error
     made = server(app, lambda _: Identity(tenant_id, actor))
     stop = asyncio.Event()

@@ -10,9 +10,9 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
 from remit.bootstrap import App
-from remit.bootstrap.identity import identity_of
+from remit.bootstrap.identity import good_until, kept
 from remit.core.errors import ConfigError, RemitError
-from remit.engine.keys import Identity
+from remit.engine.sessions import Opened
 from remit.server.cookies import cookie, keep
 from remit.server.hosts import NAMES
 
@@ -47,13 +47,16 @@ async def start(request: Request, app: App) -> Response:
     return response
 
 
-async def finish(request: Request, app: App) -> Identity:
-    """Whom the provider vouches for. Raises ConfigError E1055, DeniedError E1056, E1057."""
+async def finish(request: Request, app: App) -> Opened:
+    """A session of whom the provider vouches for. Raises ConfigError E1055, DeniedError E1056, E1057."""
     if app.provider is None:
         raise ConfigError("there is no OpenID provider here", code="E1055", help="set `[oidc]` in remit.toml")
     returned = {name: value[:LONGEST] for name, value in request.query_params.items()}
     claims = await app.provider.finish(cookie(request, app, COOKIE), returned, _address(request, app))
-    return identity_of(claims, app.settings.oidc)
+    settings = app.settings.oidc
+    return await app.sessions.open_vouched(
+        kept(claims, settings), good_until(claims, settings, app.clock.now())
+    )
 
 
 def forget(response: Response, request: Request, app: App) -> None:

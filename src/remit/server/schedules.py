@@ -8,10 +8,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from msgspec import Meta, Struct
 
+from remit.engine.resolving import must_exist
 from remit.engine.schedules import CatchUp, ScheduleEntry, SchedulePage, ScheduleSpec
 from remit.server.auth import EDIT, READ, RUN, TheApp, Who
 from remit.server.runs import LINKS as RUN_LINKS
-from remit.server.runs import Submitted
+from remit.server.runs import Submitted, standing
 from remit.server.schemas import Cursor, Limit, operation, read, reply
 
 router = APIRouter(prefix="/api/v1/schedules", tags=["schedules"])
@@ -96,9 +97,7 @@ async def resume(schedule_id: str, app: TheApp, who: Who) -> Response:
 async def fire(schedule_id: str, app: TheApp, who: Who) -> Response:
     """One run more, beside the schedule's own times, as whoever asks for it."""
     run_id = await app.scheduler.fire(who.tenant_id, schedule_id, who.actor)
-    view = await app.runs.view(run_id, who.tenant_id)
-    location = {"Location": f"/api/v1/runs/{run_id}"}
-    return reply(Submitted(run_id, view.task.task_id, view.status), 202, location)
+    return await standing(app, who, run_id)
 
 
 @router.get(
@@ -128,6 +127,7 @@ async def put(schedule_id: str, request: Request, app: TheApp, who: Who) -> Resp
     """Who adds it must be allowed to start runs, and by policy the agent."""
     asked = await read(request, ScheduleBody, who)
     spec = ScheduleSpec(**{name: getattr(asked, name) for name in asked.__struct_fields__})
+    await must_exist(app.registry, app.catalogue, who.tenant_id, spec.agent)
     return reply(await app.schedules.put(who.tenant_id, schedule_id, spec, actor=who.actor))
 
 

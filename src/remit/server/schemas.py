@@ -18,6 +18,7 @@ from remit.core.codec import convert, decode, encode
 from remit.core.errors import InputError
 from remit.core.records import AgentRun
 from remit.core.view import EventView
+from remit.core.words import closest
 from remit.engine.keys import Identity
 from remit.server.auth import needs
 from remit.server.details import MEDIA_TYPE, BadRequestError, MediaTypeError, ProblemDetails, TooLargeError
@@ -118,8 +119,27 @@ def operation(
         "responses": responses,
         "openapi_extra": extra,
         "response_class": Response,
-        "dependencies": [Depends(needs(name)) for name in scopes],
+        "dependencies": [
+            *(Depends(needs(name)) for name in scopes),
+            *([Depends(only_known)] if scopes else []),
+        ],
     }
+
+
+async def only_known(request: Request) -> None:
+    """Refuse a query with a parameter that the operation does not have: a filter misspelt would show everything.
+
+    Raises InputError E1113.
+    """
+    if not request.scope["query_string"]:
+        return
+    known = [parameter.alias for parameter in request.scope["route"].dependant.query_params]
+    if unknown := sorted(set(request.query_params) - set(known)):
+        raise InputError(
+            f"`{unknown[0][:100]}` is no parameter of this operation",
+            code="E1113",
+            help=f"its parameters: {closest(unknown[0], known, 40)}",
+        )
 
 
 async def read(request: Request, type: type[T], who: Identity) -> T:

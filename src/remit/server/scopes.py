@@ -1,37 +1,23 @@
 """Which doors of the API a role opens. Knows no web framework.
 
 Roles open doors (scopes); what happens behind the door is still asked of policy. So a key's role that is known only to a
-policy profile (`finance`, say) may read and may try to decide approvals, and policy says whether.
+policy profile or to a workflow's gate (`finance`, say) may see approvals and try to decide them, and policy says whether.
 """
 
 from __future__ import annotations
 
+from remit.core.access import ADMIN as ADMIN
+from remit.core.access import APPROVALS as APPROVALS
+from remit.core.access import AUDIT as AUDIT
+from remit.core.access import CHAT as CHAT
+from remit.core.access import DECIDE as DECIDE
+from remit.core.access import EDIT as EDIT
+from remit.core.access import OTHER_ROLE, ROLE_SCOPES
+from remit.core.access import READ as READ
+from remit.core.access import RUN as RUN
 from remit.core.errors import DeniedError
 from remit.core.task import Actor
 from remit.engine.keys import API_KEY
-
-READ = "read"
-RUN = "run"
-CHAT = "chat"
-"""To take turns of conversations by `/chat`, and nothing else: what a page that everybody can read may hold a key for."""
-DECIDE = "decide"
-AUDIT = "audit"
-EDIT = "edit"
-ADMIN = "admin"
-
-ROLE_SCOPES: dict[str, frozenset[str]] = {
-    "admin": frozenset({READ, RUN, CHAT, DECIDE, AUDIT, EDIT, ADMIN}),
-    "editor": frozenset({READ, EDIT}),
-    "operator": frozenset({READ, RUN, CHAT}),
-    "approver": frozenset({READ, DECIDE}),
-    "auditor": frozenset({READ, AUDIT}),
-    "viewer": frozenset({READ}),
-    "visitor": frozenset({CHAT}),
-}
-"""What the built-in roles may do."""
-
-OTHER_ROLE = frozenset({READ, DECIDE})
-"""What any other role of an API key may do. Of a token it opens nothing: its groups and scopes are given for other ends too."""
 
 
 def scopes(actor: Actor) -> frozenset[str]:

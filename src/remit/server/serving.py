@@ -14,6 +14,7 @@ import uvicorn
 from remit.bootstrap import App
 from remit.server.app import build_api
 from remit.server.hosts import hosts_of
+from remit.server.listening import listen
 
 HOST = "127.0.0.1"
 PORT = 8700
@@ -65,8 +66,9 @@ async def serve(
     `ready` is called once, when the server answers.
 
     Work that is cut off by the stop is taken up by the next start: the journal is the run. If either half fails,
-    both stop, and the failure is raised.
+    both stop, and the failure is raised. Raises ConfigError E1091 to E1093 where it cannot listen, before anything is begun.
     """
+    sockets = listen(host, port)
     stopping = stop or asyncio.Event()
     config = uvicorn.Config(
         build_api(app, closing=stopping, hosts=hosts_of(host, port, app.settings.url)),
@@ -82,7 +84,7 @@ async def serve(
     server = Server(config, stopping, ready)
     async with asyncio.TaskGroup() as group:
         group.create_task(_work(app, stopping, grace_s))
-        group.create_task(_answer(server, stopping))
+        group.create_task(answer(server, sockets, stopping))
         await stopping.wait()
         server.should_exit = True
 
@@ -103,8 +105,9 @@ async def _work(app: App, stopping: asyncio.Event, grace_s: float) -> None:
         await working
 
 
-async def _answer(server: Server, stopping: asyncio.Event) -> None:
+async def answer(server: Server, sockets: list[socket.socket], stopping: asyncio.Event) -> None:
+    """Serve on these sockets; when it ends, so does the rest."""
     try:
-        await server.serve()
+        await server.serve(sockets)
     finally:
         stopping.set()

@@ -201,7 +201,7 @@ async def start_oidc(request: Request, app: TheApp) -> Response:
 async def finish_oidc(request: Request, app: TheApp) -> Response:
     """Open a session of whoever the provider vouches for."""
     try:
-        opened = await app.sessions.open(await oidc.finish(request, app))
+        opened = await oidc.finish(request, app)
     except RemitError as error:
         response = oidc.back(error)
     else:

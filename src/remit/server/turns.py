@@ -215,7 +215,7 @@ async def _find(app: App, tenant_id: str, actor: Actor, task_id: str, user_id: s
     unknown = NotFoundError(f"there is no turn `{task_id[:100]}`", help="take one: `POST /chat`")
     run_id = root_run_id(tenant_id, task_id)
     try:
-        task = (await app.runs.view(run_id, tenant_id)).task
+        task = (await app.runs.summaries.show(run_id, tenant_id)).task
     except NotFoundError:
         raise unknown from None
     who = task.actor_context

@@ -8,11 +8,9 @@ from fastapi.responses import Response
 from msgspec import Meta, Struct
 
 from remit.bootstrap import App
-from remit.core.task import Task
 from remit.engine.keys import Identity
 from remit.engine.validating import suggestion_task, validation_task
-from remit.server.runs import Submitted
-from remit.server.schemas import reply
+from remit.server.runs import standing
 
 _RequestId = Annotated[str, Meta(max_length=200)]
 
@@ -35,19 +33,12 @@ async def start(
 ) -> Response:
     """Submit the validation of a table or a rule; 202 with its run."""
     task_id = f"validate:{asked.request_id}" if asked.request_id else app.clock.new_id("validate")
-    return await _submitted(
-        app, validation_task(who.tenant_id, who.actor, task_id, table_id=table_id, config_id=config_id)
-    )
+    task = validation_task(who.tenant_id, who.actor, task_id, table_id=table_id, config_id=config_id)
+    return await standing(app, who, await app.runs.submit(task))
 
 
 async def suggest(app: App, who: Identity, asked: Suggest, table_id: str) -> Response:
     """Submit a look at a table's data that leaves proposals; 202 with its run."""
     task_id = f"suggest:{asked.request_id}" if asked.request_id else app.clock.new_id("suggest")
-    return await _submitted(app, suggestion_task(who.tenant_id, who.actor, task_id, table_id, asked.schedule))
-
-
-async def _submitted(app: App, task: Task) -> Response:
-    run_id = await app.runs.submit(task)
-    view = await app.runs.view(run_id, task.tenant_id)
-    location = {"Location": f"/api/v1/runs/{run_id}"}
-    return reply(Submitted(run_id, view.task.task_id, view.status), 202, location)
+    task = suggestion_task(who.tenant_id, who.actor, task_id, table_id, asked.schedule)
+    return await standing(app, who, await app.runs.submit(task))

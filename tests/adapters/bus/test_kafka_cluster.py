@@ -22,6 +22,7 @@ from remit.adapters.bus.kafka_queue import KafkaQueue
 from remit.adapters.clock.system import SystemClock
 from remit.core.cloudevent import CloudEvent
 from remit.core.errors import ConfigError, InputError, StoreError
+from remit.core.extras import how_to_install
 from remit.engine.bus.queued import queued
 from remit.ports.topics import ToTopic
 from remit.settings import KafkaSettings, load
@@ -215,7 +216,7 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aiokafka", None)
     with pytest.raises(ConfigError, match="aiokafka") as raised:
         Kafka(Access(NOBODY))
-    assert (raised.value.code, raised.value.help) == ("E695", "pip install 'remit[kafka]'")
+    assert (raised.value.code, raised.value.help) == ("E695", how_to_install("kafka"))
 
 
 @pytest.mark.parametrize(

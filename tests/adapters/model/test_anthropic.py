@@ -8,6 +8,7 @@ import pytest
 
 from remit.adapters.model.anthropic import AnthropicModel
 from remit.core.errors import ConfigError, ModelError
+from remit.core.extras import how_to_install
 from remit.core.message import Document, Image, Message, Text, Thinking, ToolResult, ToolUse, user
 from remit.core.tool import ToolSpec
 from remit.ports.model import ModelRequest
@@ -133,4 +134,4 @@ class TestAnthropic(ModelContract):
         monkeypatch.setitem(sys.modules, "anthropic", None)
         with pytest.raises(ConfigError) as caught:
             await self.make(server, SECRET).ask(request())
-        assert (caught.value.code, caught.value.help) == ("E210", 'pip install "remit[anthropic]"')
+        assert (caught.value.code, caught.value.help) == ("E210", how_to_install("anthropic"))

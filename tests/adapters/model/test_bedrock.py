@@ -8,6 +8,7 @@ import pytest
 
 from remit.adapters.model.bedrock import BedrockModel, inference_profile
 from remit.core.errors import ConfigError
+from remit.core.extras import how_to_install
 from remit.core.message import Document, Image, Message, Text, Thinking, ToolResult, ToolUse, user
 from remit.core.tool import ToolSpec
 from remit.ports.model import ModelRequest
@@ -190,7 +191,7 @@ class TestBedrock(ModelContract):
         monkeypatch.setitem(sys.modules, "boto3", None)
         with pytest.raises(ConfigError) as caught:
             await BedrockModel(region="eu-west-1", endpoint_url=server.bedrock_url).ask(request())
-        assert (caught.value.code, caught.value.help) == ("E210", 'pip install "remit[bedrock]"')
+        assert (caught.value.code, caught.value.help) == ("E210", how_to_install("bedrock"))
 
     async def test_missing_credentials_say_what_to_do(
         self, server: ModelServer, monkeypatch: pytest.MonkeyPatch, tmp_path: object

@@ -8,6 +8,7 @@ import pytest
 
 from remit.adapters.store.memory import MemoryStore
 from remit.core.errors import ConfigError
+from remit.core.extras import how_to_install
 from remit.ports.store import Store
 from remit.testing.contracts.store import StoreContract
 
@@ -28,4 +29,4 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError) as refusal:
         import remit.adapters.store.postgres  # noqa: F401
     assert refusal.value.code == "E210"
-    assert 'pip install "remit[postgres]"' in str(refusal.value)
+    assert how_to_install("postgres") in str(refusal.value)

@@ -28,6 +28,7 @@ from remit.core.errors import (
     RunExistsError,
     StoreError,
 )
+from remit.core.extras import how_to_install
 from remit.ports.store import ABSENT, Add, Collection, Delete, Index, Put, Signal, Store
 from remit.settings import Settings
 from remit.testing import FakeClock
@@ -629,7 +630,7 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis.asyncio", None)
     with pytest.raises(ConfigError) as refusal:
         open_store(settings("redis://h/0"), FakeClock())
-    assert (refusal.value.code, refusal.value.help) == ("E210", 'pip install "remit[redis]"')
+    assert (refusal.value.code, refusal.value.help) == ("E210", how_to_install("redis"))
 
 
 def settings(url: str, **more: Any) -> Settings:

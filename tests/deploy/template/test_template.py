@@ -52,9 +52,11 @@ def test_the_tables_are_those_of_the_store(full: Template) -> None:
 
 
 def test_data_outlives_the_stack_but_in_dev(full: Template, emulated: Template) -> None:
-    """Tables and buckets stay when the stack of `prod` is deleted; of `dev` only what was audited stays."""
+    """Tables and buckets stay when the stack of `prod` is deleted, but for the console's files, which come with Remit; of `dev` only
+    what was audited stays."""
     for kind in ("DynamoDB::Table", "S3::Bucket", "KMS::Key", "SQS::Queue"):
-        assert {made["DeletionPolicy"] for made in full.of(kind).values()} == {"Retain"}
+        gone = [name for name, made in full.of(kind).items() if made["DeletionPolicy"] != "Retain"]
+        assert [name.startswith("BucketsConsole") for name in gone] == [True] * (kind == "S3::Bucket")
     kept = [n for n, made in emulated.of("S3::Bucket").items() if made["DeletionPolicy"] == "Retain"]
     assert [name.startswith("BucketsAudit") for name in kept] == [True]
     assert {made["DeletionPolicy"] for made in emulated.of("DynamoDB::Table").values()} == {"Delete"}
@@ -159,22 +161,26 @@ def test_streams_tell_old_and_new(full: Template) -> None:
 
 def test_the_api_is_throttled_logged_and_asks_who_calls(full: Template) -> None:
     """A key and a quota, a user of the pool, TLS 1.2 at least, access logs, traces; a browser may ask what is allowed."""
-    (stage,) = full.properties("ApiGateway::Stage")
+    stage = full.named("ApiGateway::Stage", "StageName")["prod"]
     (settings,) = stage["MethodSettings"]
     assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (10, 20)
     assert settings["DataTraceEnabled"] is False
     assert stage["TracingEnabled"] is True
     assert json.loads(stage["AccessLogSetting"]["Format"])["path"] == "$context.path"
-    methods = list(full.properties("ApiGateway::Method"))
-    for method in methods:
+    id, api = next(
+        (id, made["Properties"])
+        for id, made in full.of("ApiGateway::RestApi").items()
+        if made["Properties"]["Name"] == NAME
+    )
+    for method in (m for m in full.properties("ApiGateway::Method") if m["RestApiId"] == f"<{id}>"):
         asked = method["HttpMethod"] != "OPTIONS"
         assert method.get("ApiKeyRequired", False) is asked
         assert method["AuthorizationType"] == ("COGNITO_USER_POOLS" if asked else "NONE")
-    (api,) = full.properties("ApiGateway::RestApi")
     assert "TLS13_1_2" in api["SecurityPolicy"]
-    (plan,) = full.properties("ApiGateway::UsagePlan")
+    plan = full.named("ApiGateway::UsagePlan", "UsagePlanName")[NAME]
     assert plan["Quota"] == {"Limit": 10_000, "Period": "DAY"}
-    paths = {given["PathPart"] for given in full.properties("ApiGateway::Resource")}
+    resources = full.properties("ApiGateway::Resource")
+    paths = {given["PathPart"] for given in resources if given["RestApiId"] == f"<{id}>"}
     assert paths == {"chat", "{proxy+}"}
 
 
@@ -188,14 +194,17 @@ def test_users_cannot_choose_their_tenant(full: Template) -> None:
 
 
 def test_the_firewall_stands_before_the_stage(full: Template) -> None:
-    """AWS's managed rules and a limit by address; keys and tokens are kept from its log."""
-    (acl,) = full.properties("WAFv2::WebACL")
+    """AWS's managed rules and a limit by address; keys, tokens and cookies are kept from its log."""
+    acl = full.named("WAFv2::WebACL", "Name")[NAME]
     names = {rule["Name"] for rule in acl["Rules"]}
     assert {"by-address", "AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet"} <= names
-    (on,) = full.properties("WAFv2::WebACLAssociation")
-    assert "/stages/" in on["ResourceArn"]
-    (log,) = full.properties("WAFv2::LoggingConfiguration")
-    assert {"authorization", "x-api-key"} == {f["SingleHeader"]["Name"] for f in log["RedactedFields"]}
+    for on in full.properties("WAFv2::WebACLAssociation"):
+        assert "/stages/" in on["ResourceArn"]
+    secret = {"authorization", "x-api-key", "cookie", "x-remit-csrf"}
+    for log in full.properties("WAFv2::LoggingConfiguration"):
+        assert {f["SingleHeader"]["Name"] for f in log["RedactedFields"]} == secret
+    seen = [acl["VisibilityConfig"], *(rule["VisibilityConfig"] for rule in acl["Rules"])]
+    assert not any(each["SampledRequestsEnabled"] for each in seen), "samples show every header"
 
 
 def test_workflows_are_state_machines(full: Template) -> None:
@@ -269,13 +278,17 @@ def test_no_secret_has_a_value(full: Template) -> None:
     made = full.named("SecretsManager::Secret", "Name")
     assert made.keys() == {
         f"{NAME}/{path}"
-        for path in ("local/jira_token", "acme/slack", "deployment/redaction_salt", "deployment/audit_key")
+        for path in (
+            "local/jira_token",
+            "acme/slack",
+            "deployment/redaction_salt",
+            "deployment/audit_key",
+            "deployment/console_door",
+        )
     }
     assert all("SecretString" not in given for given in made.values())
-    assert {n for n, given in made.items() if "GenerateSecretString" in given} == {
-        f"{NAME}/deployment/redaction_salt",
-        f"{NAME}/deployment/audit_key",
-    }
+    made_up = {n for n, given in made.items() if "GenerateSecretString" in given}
+    assert made_up == {name for name in made if name.startswith(f"{NAME}/deployment/")}
 
 
 def test_everything_is_tagged_and_one_key_turns(full: Template) -> None:
@@ -373,7 +386,8 @@ def test_tokens_of_another_issuer_come_by_an_http_api(synthesise: Synthesise) ->
     assert authorizer["JwtConfiguration"] == {"Audience": ["remit"], "Issuer": "https://id.example.com/"}
     assert all(r["AuthorizationType"] == "JWT" for r in made.properties("ApiGatewayV2::Route"))
     assert not made.of("WAFv2::WebACL")
-    assert not made.of("SecretsManager::Secret")
+    assert made.named("SecretsManager::Secret", "Name").keys() == {f"{NAME}/deployment/console_door"}
+    assert len(made.of("ApiGateway::Account")) == 1, "the console's door writes a log too"
     assert not made.of("StepFunctions::StateMachine")
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from remit import Pack, Task, tool
+from remit import Memory, Pack, RunContext, Task, agent, tool
 from remit.bootstrap import App
 from remit.core.errors import ConflictError, DeniedError, InputError, NotFoundError
 from remit.core.task import Actor
 from remit.sdk import FunctionTool
-from remit.testing.apps import app_for_tests
+from remit.testing.apps import app_for_tests, task
 from remit.testing.clock import FakeClock
 from remit.testing.workflows import Named
 
@@ -183,3 +184,33 @@ async def test_the_items_of_a_map_are_counted() -> None:
 def strip(machine: dict[str, Any]) -> dict[str, Any]:
     """A document as a branch, which has no query language of its own."""
     return {k: v for k, v in machine.items() if k != "QueryLanguage"}
+
+
+async def test_runs_name_the_workflow_they_work_for() -> None:
+    """A run of a workflow by its name; what it hands over, and what that hands over in turn, by the name of that workflow."""
+
+    @agent
+    async def helper(input: object) -> str:
+        """Help."""
+        return "helped"
+
+    @agent(delegates=[helper])
+    async def clerk(input: object, memory: Memory, context: RunContext) -> str:
+        """Have it done."""
+        return str(await context.delegate("helper", "help"))
+
+    ship = Named("ship", document(A={"Type": "Task", "Resource": "remit:agent:clerk", "End": True}))
+    outer = Named("order", document(A={"Type": "Task", "Resource": "remit:workflow:ship", "End": True}))
+    packs = [Pack("flows", agents=[helper, clerk], workflows=[ship, outer])]
+    async with app_for_tests(packs=packs) as program:
+        assert (await program.run(task("order"))).status == "success"
+        assert (await program.run(task("clerk", "alone"))).status == "success"
+        rows = (await program.runs.list("local", limit=50)).items
+        assert Counter((r["agent_id"], r["workflow_id"]) for r in rows) == {
+            ("order", "order"): 1,
+            ("ship", "ship"): 1,
+            ("clerk", "ship"): 1,
+            ("helper", "ship"): 1,
+            ("clerk", ""): 1,
+            ("helper", ""): 1,
+        }

@@ -19,6 +19,8 @@ from benchmarks.common.killing import Attempts, Engine, killable
 PROGRAM = Path(__file__).with_name("program.py")
 EFFECTS = 20
 ATTEMPTS = 15
+PATIENCE_S = 240.0
+"""Longer than an attempt of the program lasts: what ends it by then is what the program says."""
 BANKS = {"keyed": ["--keyed"], "lookup": ["--plain", "--lookup"], "plain": ["--plain"]}
 
 
@@ -62,7 +64,7 @@ class Rig:
         job, kills, asked, code = self.job(run), self.attempts.kills, 0, 1
         for number in range(ATTEMPTS):
             fault = faults[number] if number < len(faults) else ""
-            after = instants[number] if number < len(instants) else 60.0
+            after = instants[number] if number < len(instants) else PATIENCE_S
             person = "person " if code == IN_DOUBT else ""
             code = self.attempts.make(replace(job, kill_point=person + fault), after)
             asked += code == IN_DOUBT

@@ -54,6 +54,8 @@ A_TURN = 4
 """Charges that the LLM agent asks for at once."""
 LIMITS_S = {"keyed": 20, "lookup": 2, "plain": 20}
 """Time limits of the charges. A lookup that says no is believed only after its limit, so that one is short."""
+PATIENCE_S = 200
+"""After that nothing will come of an attempt any more, however busy the machine is."""
 ROUTES = {"default": Route("scripted", "script")}
 
 
@@ -249,7 +251,7 @@ def kill_in_commit(app: App, nth: int, microseconds: int) -> None:
 
 async def outcome(app: App, run_id: str, run: str) -> int:
     """Work, or wait for whoever holds the run, until there is a result."""
-    deadline = time.monotonic() + 50
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         result = await app.runs.result(run_id, TENANT)
         if result is not None and not result.waiting_on:

@@ -227,12 +227,32 @@ async def test_suggested_rules_hold_and_are_only_drafts(app: App, tmp_path: Path
     assert proposed["t-null-rate-seen"]["parameters"]["max_percent"] == 17
     assert [draft.get("status") for draft in result.result_payload["drafts"]] == ["draft"] * len(proposed)
     assert (await validated(app, table_id="t"))["code"] == "E596"
+    assert result.result_payload["left_out"] == []
     for config_id in proposed:
         await app.validations.promote("local", config_id, 1, actor=ANA, reason="the test")
     assert (await validated(app, table_id="t"))["counts"] == {
         "passed": len(proposed),
         "failed": 0,
         "errors": 0,
+    }
+
+
+async def test_what_an_active_rule_speaks_of_is_not_suggested_again(app: App, tmp_path: Path) -> None:
+    """Also where it is switched off, or has other bounds; a rule about some rows only says nothing of the others."""
+    parquet(tmp_path / "t.parquet", "SELECT i AS id, i % 7 AS many, 1 AS more FROM range(80) r(i)")
+    await ruled(app, "ours", "t", "uniqueness", columns=["id"])
+    await ruled(app, "wide", "t", "null_rate", column="many", max_percent=90)
+    await ruled(app, "off", "t", "value_range", column="many", min=-5)
+    await app.validations.disable("local", "off", actor=ANA, reason="not meant")
+    some = [{"column": "id", "op": ">", "value": 1}]
+    await ruled(app, "part", "t", "null_rate", column="more", filters=some)
+    answer = (await ask(app, "suggester", {"table": "t"})).result_payload
+    assert {said["config_id"] for said in answer["left_out"]} == {"ours", "wide", "off"}
+    assert {rule["config_id"] for rule in answer["rules"]} == {
+        "t-schema",
+        "t-null-rate-id",
+        "t-null-rate-more",
+        "t-range-more",
     }
 
 

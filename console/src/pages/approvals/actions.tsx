@@ -10,6 +10,7 @@ import { Say } from "./say";
 interface ActionsProps {
   context: Schemas["ApprovalContext"];
   chosen: ReadonlySet<string>;
+  onChoose: (ids: ReadonlySet<string>) => void;
   onDecided: () => void;
   onBatch: () => void;
 }
@@ -17,7 +18,7 @@ interface ActionsProps {
 type Open = "" | "constrain" | "ask" | "answer";
 
 /** What can be done about an approval, by button and by key. */
-export function Actions({ context, chosen, onDecided, onBatch }: ActionsProps) {
+export function Actions({ context, chosen, onChoose, onDecided, onBatch }: ActionsProps) {
   const { approval } = context;
   const confirm = useConfirm();
   const [open, setOpen] = useState<Open>("");
@@ -41,12 +42,16 @@ export function Actions({ context, chosen, onDecided, onBatch }: ActionsProps) {
     const { ok, reason } = await confirm({ title: `Reject${many || " this call"}?`, body: <Text size="sm">The agent is told why, and goes on without it.</Text>, reason: true, danger: true, action: `Reject${many}` });
     if (ok) void act.run({ kind: "reject", rationale: reason });
   };
+  const alike = approval.status === "pending" && context.identical.length > 0 ? [approval.approval_id, ...context.identical].slice(0, AT_ONCE) : [];
+  const isAll = alike.every((id) => chosen.has(id));
+  const chooseAlike = () => onChoose(new Set(isAll ? [] : alike));
   const isAsked = approval.status === "info_requested";
   useKeys([
     { key: "a", label: "Approve", run: () => void approve(), when: can("approve") && !act.busy },
     { key: "r", label: "Reject, with a reason", run: () => void reject(), when: can("reject") && !act.busy },
     { key: "c", label: "Approve with changed arguments", run: () => setOpen("constrain"), when: can("constrain") && !isTogether },
     { key: "i", label: "Ask for information", run: () => setOpen("ask"), when: can("request_info") && !isTogether },
+    { key: "x", label: "Choose all of the same call, or none", run: chooseAlike, when: alike.length > 0 },
   ]);
 
   if (!isOpen(approval)) return null;
@@ -64,17 +69,29 @@ export function Actions({ context, chosen, onDecided, onBatch }: ActionsProps) {
         )}
         {isAsked && <Act label="Answer the question" why={whyNot(mayAnswer, "answer for the requester")} disabled={!mayAnswer || answer.busy} variant="default" onClick={() => setOpen("answer")} />}
       </Group>
-      {context.identical.length > 0 && !isTogether && (
-        <Text size="xs" c="dimmed" mt={6}>
-          {context.identical.length}
-          {context.identical_complete ? "" : " or more"} other approvals wait for exactly the same call: tick them in the list to decide them together.
-        </Text>
+      {alike.length > 0 && (
+        <Group gap="xs" mt={6}>
+          <Text size="xs" c="dimmed">
+            {others(context)} for exactly the same call.
+          </Text>
+          <Button size="compact-xs" variant="subtle" onClick={chooseAlike} rightSection={<kbd className="approvals-key" aria-hidden>x</kbd>}>
+            {isAll ? "Choose none" : `Choose all ${alike.length} identical`}
+          </Button>
+        </Group>
       )}
       {open === "constrain" && <Constrain context={context} onClose={() => setOpen("")} onDecided={onDecided} />}
       <Say opened={open === "ask"} title="Ask the requester" label="Your question" action="Ask" onClose={() => setOpen("")} onSay={(text) => void one.run({ kind: "request_info", rationale: text })} />
       <Say opened={open === "answer"} title="Answer for the requester" label="Your answer" about={approval.question} action="Answer" onClose={() => setOpen("")} onSay={(text) => void answer.run(text)} />
     </div>
   );
+}
+
+/** How many approvals one request decides. */
+const AT_ONCE = 200;
+
+function others({ identical, identical_complete }: Schemas["ApprovalContext"]): string {
+  if (identical.length === 1 && identical_complete) return "1 other approval waits";
+  return `${identical.length}${identical_complete ? "" : " or more"} other approvals wait`;
 }
 
 interface ActProps {

@@ -1,6 +1,6 @@
 import { Alert, Anchor, Group, Paper, Stack, Text, Title } from "@mantine/core";
 import { piece, type Schemas, useGet } from "../../api";
-import { Ago, Code, Deadline, Fact, JsonDiff, Loading, ProblemNote, RiskBadge, StatusBadge, When } from "../../ui";
+import { Ago, Code, Deadline, Fact, JsonDiff, Loading, ProblemNote, RiskBadge, StatusBadge, Ticks, When } from "../../ui";
 import { About } from "./about";
 import { Actions } from "./actions";
 import { isOpen } from "./call";
@@ -11,12 +11,13 @@ type Context = Schemas["ApprovalContext"];
 interface DetailProps {
   id: string;
   chosen: ReadonlySet<string>;
+  onChoose: (ids: ReadonlySet<string>) => void;
   onDecided: () => void;
   onBatch: () => void;
 }
 
 /** One approval: the exact call, why it waits, and everything needed to decide it. */
-export function Detail({ id, chosen, onDecided, onBatch }: DetailProps) {
+export function Detail({ id, chosen, onChoose, onDecided, onBatch }: DetailProps) {
   const { data: context, error, isLoading, refetch } = useGet<Context>(`/api/v1/approvals/${piece(id)}/context`);
   if (isLoading) return <Loading />;
   if (!context) return <ProblemNote problem={error} retry={() => void refetch()} />;
@@ -36,7 +37,7 @@ export function Detail({ id, chosen, onDecided, onBatch }: DetailProps) {
           </Text>
         )}
       </Group>
-      <Actions context={context} chosen={chosen} onDecided={onDecided} onBatch={onBatch} />
+      <Actions context={context} chosen={chosen} onChoose={onChoose} onDecided={onDecided} onBatch={onBatch} />
       {context.why_not && isOpen(approval) && (
         <Alert variant="light" color="yellow" title="You may not decide this">
           {context.why_not.message}
@@ -47,7 +48,7 @@ export function Detail({ id, chosen, onDecided, onBatch }: DetailProps) {
       <Conversation approval={approval} />
       <Paper withBorder p="sm">
         <Stack gap={6}>
-          <Fact name="Why it waits">{approval.reason === "in_doubt" ? `A crash hid whether this happened. Approve: it did not, do it. Reject: it did, go on. ${approval.explanation}` : approval.explanation || "policy wants a person"}</Fact>
+          <Fact name="Why it waits">{approval.reason === "in_doubt" ? `A crash hid whether this happened. Approve: it did not, do it. Reject: it did, go on. ${approval.explanation}` : <Ticks text={approval.explanation || "policy wants a person"} />}</Fact>
           <Fact name="May decide">{whoMay(approval)}</Fact>
           <Fact name="Asked">
             <Ago ts={approval.requested_ts} /> by agent {approval.agent} for {[approval.requested_by, approval.caused_by].filter(Boolean).join(", set off by ")}

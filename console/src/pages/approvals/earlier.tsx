@@ -1,4 +1,4 @@
-import { Title } from "@mantine/core";
+import { Text, Title } from "@mantine/core";
 import { piece, type Schemas } from "../../api";
 import { Ago, DataTable, StatusBadge } from "../../ui";
 
@@ -18,7 +18,11 @@ export function Earlier({ earlier }: { earlier: readonly Row[] }) {
         rowKey={(row) => row.approval_id}
         href={(row) => `/approvals/${piece(row.approval_id)}`}
         height={260}
-        empty="None of the newest approvals was about this tool."
+        empty={
+          <Text size="sm" c="dimmed">
+            None of the newest approvals was about this tool.
+          </Text>
+        }
         columns={[
           { key: "status", title: "Decision", cell: (row) => <StatusBadge status={row.status} />, csv: (row) => row.status },
           { key: "same", title: "Call", cell: (row) => (row.same_arguments ? "exactly the same" : `other arguments, agent ${row.agent}`), csv: (row) => (row.same_arguments ? "same" : "other") },

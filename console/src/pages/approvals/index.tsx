@@ -36,6 +36,7 @@ export default function Page() {
     if (!id && first) go(`/approvals/${encodeURIComponent(first)}${location.hash.includes("?") ? `?${location.hash.split("?")[1]}` : ""}`, { replace: true });
   }, [id, first, go]);
 
+  const choose = (ids: ReadonlySet<string>) => set({ selected: [...ids].join(",") });
   const next = items[at + 1]?.approval_id ?? items[at - 1]?.approval_id;
   return (
     <>
@@ -46,9 +47,9 @@ export default function Page() {
         <Nothing state={state} />
       ) : (
         <div className="approvals">
-          <Queue items={items} current={id} isLoading={isLoading} more={hasMore ? more : undefined} chosen={chosen} onChoose={(ids) => set({ selected: [...ids].join(",") })} onOpen={open} />
+          <Queue items={items} current={id} isLoading={isLoading} more={hasMore ? more : undefined} chosen={chosen} onChoose={choose} onOpen={open} />
           <section className="approvals-detail" aria-label="The approval">
-            {id && <Detail key={id} id={id} chosen={chosen} onDecided={() => open(next)} onBatch={() => set({ selected: "" })} />}
+            {id && <Detail key={id} id={id} chosen={chosen} onChoose={choose} onDecided={() => open(next)} onBatch={() => set({ selected: "" })} />}
           </section>
         </div>
       )}

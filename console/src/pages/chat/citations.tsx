@@ -1,105 +1,128 @@
-import { Badge, Group, Loader, Modal, Popover, Stack, Text, UnstyledButton } from "@mantine/core";
-import { useState } from "react";
-import { piece, type Schemas, useGet } from "../../api";
-import { ProblemNote } from "../../ui";
+import { Badge, Group, Popover, Text, UnstyledButton } from "@mantine/core";
+import { createContext, type ReactNode, useContext, useEffect, useId, useMemo, useRef, useState } from "react";
+import type { Marks } from "../../ui";
+import { type Citation, CITED, cited, type Place } from "./cited";
+import { PassageBrief, PassageModal } from "./passage";
 import { tableOf } from "./results";
-import type { Part, Turn } from "./turn";
+import type { Part } from "./turn";
 
-type Passage = Schemas["Passage"];
-
-interface Cited {
-  document: string;
-  start: number;
-  end: number;
+interface Resting {
+  citations: readonly Citation[];
+  parts: readonly Part[];
+  /** Show characters of a document in their place. */
+  open: (place: Place) => void;
 }
 
-const DOCUMENT = /doc:([A-Za-z0-9][A-Za-z0-9._-]{0,127})#(\d{1,12})-(\d{1,12})/g;
-const CELL = /\[\[((?:[\w-]+\.)?r\d+\.[\w .#%$&-]{1,60})\]\]/g;
-const AROUND = 400;
-const MOST = 60;
+const RestingContext = createContext<Resting>({ citations: [], parts: [], open: () => undefined });
 
-/** What a text rests on: passages of documents, and cells of results. */
-export function cited(text: string): { documents: Cited[]; cells: string[] } {
-  const documents = new Map<string, Cited>();
-  for (const [whole, document, start, end] of text.matchAll(DOCUMENT)) documents.set(whole, { document: document!, start: Number(start), end: Number(end) });
-  return { documents: [...documents.values()].slice(0, MOST), cells: [...new Set([...text.matchAll(CELL)].map((found) => found[1]!))].slice(0, MOST) };
+/** What an answer says in `text` rests on: inside, its marks are numbers, and its sources can be opened. */
+export function Citing({ text, parts, children }: { text: string; parts: readonly Part[]; children: ReactNode }) {
+  const [place, open] = useState<Place>();
+  const resting = useMemo(() => ({ citations: cited(text), parts, open }), [text, parts]);
+  return (
+    <RestingContext value={resting}>
+      {children}
+      {place && <PassageModal place={place} onClose={() => open(undefined)} />}
+    </RestingContext>
+  );
 }
 
-/** The sources that an answer cites; each opens at the very characters, or says what stands in its cell. */
-export function Sources({ text, turn }: { text: string; turn: Turn }) {
-  const [open, setOpen] = useState<Cited>();
-  const { documents, cells } = cited(text);
-  if (documents.length === 0 && cells.length === 0) return null;
+/** Citations in a text, drawn as numbers. */
+export const CITATIONS: Marks = { pattern: CITED, draw: (whole) => <Mark whole={whole} /> };
+
+const SOON_MS = 150;
+
+/** The number of a source where it is cited. Hover and focus show what it says, Escape hides that again. */
+function Mark({ whole }: { whole: string }) {
+  const { citations, open } = useContext(RestingContext);
+  const [isShown, setShown] = useState(false);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const id = useId();
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const citation = citations.find((one) => one.whole === whole);
+  if (!citation) return whole;
+  // a moment later, so that the pointer can move from the number to what is shown
+  const later = (isOver: boolean) => {
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => setShown(isOver), SOON_MS);
+  };
+  const pointed = { onMouseEnter: () => later(true), onMouseLeave: () => later(false) };
+  return (
+    <Popover opened={isShown} onDismiss={() => setShown(false)} withRoles={false} transitionProps={{ duration: 0 }} withArrow shadow="md" position="top" width={360}>
+      <Popover.Target>
+        <button
+          type="button"
+          className="remit-chat-mark"
+          aria-label={`Source ${citation.number}`}
+          aria-describedby={isShown ? id : undefined}
+          {...pointed}
+          onFocus={() => setShown(true)}
+          onBlur={() => setShown(false)}
+          onKeyDown={(event) => event.key === "Escape" && setShown(false)}
+          onClick={() => {
+            setShown(citation.kind === "cell");
+            if (citation.kind === "document") open(citation);
+          }}
+        >
+          {citation.number}
+        </button>
+      </Popover.Target>
+      <Popover.Dropdown id={id} role="tooltip" className="remit-chat-source" {...pointed}>
+        {citation.kind === "document" ? <PassageBrief place={citation} /> : <CellText name={citation.label} />}
+      </Popover.Dropdown>
+    </Popover>
+  );
+}
+
+/** The sources of an answer, by their numbers: on paper they are all that is left of the marks. */
+export function Sources() {
+  const { citations, open } = useContext(RestingContext);
+  if (citations.length === 0) return null;
   return (
     <Group gap={6} role="group" aria-label="Sources">
       <Text size="xs" c="dimmed">
         Sources
       </Text>
-      {documents.map((one) => (
-        <UnstyledButton key={`${one.document}#${one.start}-${one.end}`} onClick={() => setOpen(one)} title="Show these characters">
-          <Badge variant="default" tt="none" radius="sm" style={{ cursor: "pointer" }}>{`${one.document} ${one.start}–${one.end}`}</Badge>
-        </UnstyledButton>
-      ))}
-      {cells.map((name) => (
-        <Cell key={name} name={name} parts={turn.parts} />
-      ))}
-      {open && <PassageModal cited={open} onClose={() => setOpen(undefined)} />}
+      {citations.map((citation) =>
+        citation.kind === "cell" ? (
+          <Cell key={citation.whole} citation={citation} />
+        ) : (
+          <UnstyledButton key={citation.whole} onClick={() => open(citation)} title="Show these characters">
+            <Numbered citation={citation} />
+          </UnstyledButton>
+        ),
+      )}
     </Group>
   );
 }
 
-function PassageModal({ cited: { document, start, end }, onClose }: { cited: Cited; onClose: () => void }) {
-  const path = `/api/v1/documents/${piece(document)}/text`;
-  const exact = useGet<Passage>(path, { start, end });
-  const from = Math.max(0, start - AROUND);
-  const upto = Math.min(end + AROUND, exact.data?.of ?? end);
-  const around = useGet<Passage>(path, { start: from, end: upto }, { enabled: exact.data !== undefined });
-  const problem = exact.error ?? around.error;
-  // Places are counted in code points, as the server does.
-  const points = Array.from(around.data?.text ?? "");
+function Numbered({ citation, color }: { citation: Citation; color?: string }) {
   return (
-    <Modal opened onClose={onClose} title={exact.data?.title || document} size="lg">
-      {problem ? (
-        <ProblemNote problem={problem} />
-      ) : !exact.data || !around.data ? (
-        <Loader size="sm" role="status" aria-label="Loading" />
-      ) : (
-        <Stack gap="xs">
-          <Text size="xs" c="dimmed" style={{ overflowWrap: "anywhere" }}>
-            {`characters ${start} to ${end} of ${exact.data.of}`}
-            {exact.data.source && ` · ${exact.data.source}`} · {exact.data.trust}
-          </Text>
-          <Text component="div" size="sm" style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
-            {from > 0 && "…"}
-            {points.slice(0, start - from).join("")}
-            <mark>{points.slice(start - from, end - from).join("")}</mark>
-            {points.slice(end - from).join("")}
-            {upto < exact.data.of && "…"}
-          </Text>
-        </Stack>
-      )}
-    </Modal>
+    <Badge variant="default" color={color} tt="none" radius="sm" style={{ cursor: "pointer" }} leftSection={citation.number}>
+      {citation.label}
+    </Badge>
   );
 }
 
-function Cell({ name, parts }: { name: string; parts: readonly Part[] }) {
-  const found = valueOf(name, parts);
+function Cell({ citation }: { citation: Citation }) {
+  const { parts } = useContext(RestingContext);
   return (
     <Popover withArrow shadow="md" position="top">
       <Popover.Target>
         <UnstyledButton title="Show this cell">
-          <Badge variant="default" color={found ? undefined : "red"} tt="none" radius="sm" style={{ cursor: "pointer" }}>
-            {name}
-          </Badge>
+          <Numbered citation={citation} color={valueOf(citation.label, parts) ? undefined : "red"} />
         </UnstyledButton>
       </Popover.Target>
-      <Popover.Dropdown>
-        <Text size="sm" style={{ overflowWrap: "anywhere" }} maw={360}>
-          {found ? `${found.value} – ${found.of}` : "No result of this turn has such a cell."}
-        </Text>
+      <Popover.Dropdown className="remit-chat-source" maw={360}>
+        <CellText name={citation.label} />
       </Popover.Dropdown>
     </Popover>
   );
+}
+
+function CellText({ name }: { name: string }) {
+  const found = valueOf(name, useContext(RestingContext).parts);
+  return <Text size="sm">{found ? `${found.value} – ${found.of}` : "No result of this turn has such a cell."}</Text>;
 }
 
 /** What stands in the cell that `[[r3.total]]` or `[[ID.r3.total]]` names, in the newest result that has it. */

@@ -153,8 +153,10 @@ function Start({ agents, chosen, onAgent }: { agents: readonly Schemas["AgentSpe
     );
   }
   return (
-    <Stack mih={240} justify="center" gap="xs" py="lg">
-      <Text fw={600}>Whom do you want to ask?</Text>
+    <Stack mih="50vh" justify="center" gap="sm" py="lg">
+      <Text fw={600} size="lg">
+        Whom do you want to ask?
+      </Text>
       <Group gap="xs">
         {agents.slice(0, 12).map((one) => (
           <Button key={one.name} size="compact-sm" variant={one.name === chosen ? "filled" : "default"} onClick={() => onAgent(one.name)} title={one.description} aria-pressed={one.name === chosen}>

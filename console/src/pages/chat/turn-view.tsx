@@ -4,7 +4,7 @@ import { piece, type Schemas, useGet } from "../../api";
 import { Ago, Markdown, ProblemNote } from "../../ui";
 import { ApprovalCard } from "./approval-card";
 import { CallCard } from "./call-card";
-import { Sources } from "./citations";
+import { CITATIONS, Citing, Sources } from "./citations";
 import { AnswerData } from "./results";
 import { type Delta, type Part, spoken, type Turn } from "./turn";
 import { useLiveTurn } from "./use-live";
@@ -41,59 +41,61 @@ export const TurnView = memo(function TurnView({ turn, draft = [], onTrace, onRe
   return (
     <article className="remit-chat-turn" aria-label={`You asked: ${turn.asked.slice(0, 80)}`} tabIndex={-1} data-run={turn.runId}>
       <div className="remit-chat-asked">{turn.asked || <em>{turn.status === "running" ? "…" : "(nothing in words)"}</em>}</div>
-      <Stack gap="sm" className="remit-chat-answer">
-        {turn.parts.map((part) => (
-          <PartView key={part.key} part={part} runId={turn.runId} />
-        ))}
-        {draft.map((delta, index) => (
-          <DraftView key={index} delta={delta} />
-        ))}
-        {turn.answer !== undefined && (typeof turn.answer === "string" ? <Markdown text={turn.answer} /> : <AnswerData value={turn.answer} />)}
-        {turn.approvals.map((approval) => (
-          <ApprovalCard key={approval.approval_id} id={approval.approval_id} isOver={isOver} />
-        ))}
-        {children && <ChildApprovals taskId={turn.taskId} />}
-        {turn.problem && (
-          <Text size="sm" c="red" role="alert" style={{ overflowWrap: "anywhere" }}>
-            {turn.problem.code} · {turn.problem.message} {turn.problem.help}
-          </Text>
-        )}
-        {turn.status === "failure" && !turn.problem && <FailedTurn runId={turn.runId} />}
-        {isOver && text !== "" && <Sources text={text} turn={turn} />}
-        <Group gap="xs">
-          {turn.status === "running" && draft.length === 0 && <Loader size="xs" type="dots" role="status" aria-label="It works" />}
-          {turn.status === "waiting" && (
-            <Badge color="yellow" variant="light" tt="none" radius="sm">
-              it waits
-            </Badge>
-          )}
-          <Text size="xs" c="dimmed" component="span">
-            {turn.agent && `${turn.agent} · `}
-            <Ago ts={turn.ts} />
-          </Text>
-          <UnstyledButton onClick={() => onTrace(turn.runId)}>
-            <Text size="xs" td="underline" c="dimmed">
-              Trace
+      <Citing text={[text, ...draft.map((delta) => (delta.kind === "text" ? delta.text : ""))].join("\n\n")} parts={turn.parts}>
+        <Stack gap="sm" className="remit-chat-answer">
+          {turn.parts.map((part) => (
+            <PartView key={part.key} part={part} runId={turn.runId} />
+          ))}
+          {draft.map((delta, index) => (
+            <DraftView key={index} delta={delta} />
+          ))}
+          {turn.answer !== undefined && (typeof turn.answer === "string" ? <Markdown text={turn.answer} marks={CITATIONS} /> : <AnswerData value={turn.answer} />)}
+          {turn.approvals.map((approval) => (
+            <ApprovalCard key={approval.approval_id} id={approval.approval_id} isOver={isOver} />
+          ))}
+          {children && <ChildApprovals taskId={turn.taskId} />}
+          {turn.problem && (
+            <Text size="sm" c="red" role="alert" style={{ overflowWrap: "anywhere" }}>
+              {turn.problem.code} · {turn.problem.message} {turn.problem.help}
             </Text>
-          </UnstyledButton>
-          {text !== "" && (
-            <CopyButton value={text}>
-              {({ copied, copy }) => (
-                <UnstyledButton onClick={copy}>
-                  <Text size="xs" td="underline" c="dimmed">
-                    {copied ? "Copied" : "Copy"}
-                  </Text>
-                </UnstyledButton>
-              )}
-            </CopyButton>
           )}
-          {isOver && onRetry && turn.asked !== "" && (
-            <Button size="compact-xs" variant={turn.status === "failure" ? "light" : "subtle"} color={turn.status === "failure" ? undefined : "gray"} onClick={() => onRetry(turn)}>
-              Ask again
-            </Button>
-          )}
-        </Group>
-      </Stack>
+          {turn.status === "failure" && !turn.problem && <FailedTurn runId={turn.runId} />}
+          {isOver && <Sources />}
+          <Group gap="xs">
+            {turn.status === "running" && draft.length === 0 && <Loader size="xs" type="dots" role="status" aria-label="It works" />}
+            {turn.status === "waiting" && (
+              <Badge color="yellow" variant="light" tt="none" radius="sm">
+                it waits
+              </Badge>
+            )}
+            <Text size="xs" c="dimmed" component="span">
+              {turn.agent && `${turn.agent} · `}
+              <Ago ts={turn.ts} />
+            </Text>
+            <UnstyledButton onClick={() => onTrace(turn.runId)}>
+              <Text size="xs" td="underline" c="dimmed">
+                Trace
+              </Text>
+            </UnstyledButton>
+            {text !== "" && (
+              <CopyButton value={text}>
+                {({ copied, copy }) => (
+                  <UnstyledButton onClick={copy}>
+                    <Text size="xs" td="underline" c="dimmed">
+                      {copied ? "Copied" : "Copy"}
+                    </Text>
+                  </UnstyledButton>
+                )}
+              </CopyButton>
+            )}
+            {isOver && onRetry && turn.asked !== "" && (
+              <Button size="compact-xs" variant={turn.status === "failure" ? "light" : "subtle"} color={turn.status === "failure" ? undefined : "gray"} onClick={() => onRetry(turn)}>
+                Ask again
+              </Button>
+            )}
+          </Group>
+        </Stack>
+      </Citing>
     </article>
   );
 });
@@ -113,7 +115,7 @@ const PartView = memo(function PartView({ part, runId }: { part: Part; runId: st
 /** An answer in words; one that is data is shown as data. */
 function Prose({ text }: { text: string }) {
   const data = useMemo(() => dataOf(text), [text]);
-  return data === undefined ? <Markdown text={text} /> : <AnswerData value={data} />;
+  return data === undefined ? <Markdown text={text} marks={CITATIONS} /> : <AnswerData value={data} />;
 }
 
 function dataOf(text: string): unknown {
@@ -135,7 +137,7 @@ function DraftView({ delta }: { delta: Delta }) {
     );
   return (
     <div data-draft>
-      <Markdown text={delta.text} />
+      <Markdown text={delta.text} marks={CITATIONS} />
     </div>
   );
 }

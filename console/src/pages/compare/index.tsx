@@ -44,7 +44,7 @@ export default function ComparePage() {
 function Both({ left, right }: { left: Summary; right: Summary }) {
   return (
     <Stack gap="md">
-      <SimpleGrid cols={2} spacing="md">
+      <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="md">
         <Head run={left} side="Left" />
         <Head run={right} side="Right" />
       </SimpleGrid>

@@ -1,8 +1,8 @@
 import { Group, Progress, Text } from "@mantine/core";
-import { piece, type Query, type Schemas, useGet } from "../../api";
+import { piece, type Query, type Schemas } from "../../api";
 import { DataTable, Empty, Loading, Money, ProblemNote } from "../../ui";
+import { useReport } from "./report";
 
-type Report = Schemas["CostReport"];
 type Line = Schemas["CostLine"];
 
 const TITLES: Record<string, string> = { agent: "Agent", model: "Model", workflow: "Workflow", day: "Day", tenant: "Tenant" };
@@ -13,7 +13,7 @@ const LEADS: Record<string, (name: string) => string> = {
 
 /** A line for each agent, model, workflow, day or tenant. */
 export function Lines({ by, asked }: { by: string; asked: Query }) {
-  const { data, error, isLoading, refetch } = useGet<Report>("/api/v1/costs", { ...asked, by }, { refetchInterval: 60_000, placeholderData: (before) => before });
+  const { data, error, isLoading, refetch } = useReport(by, asked);
   if (isLoading) return <Loading />;
   if (!data) return <ProblemNote problem={error} retry={() => void refetch()} />;
   const whole = Number(data.total.cost_usd);

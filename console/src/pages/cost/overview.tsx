@@ -1,13 +1,12 @@
 import { Alert, Group, Paper, SimpleGrid, Text } from "@mantine/core";
 import type { ReactNode } from "react";
-import { type Query, type Schemas, useGet } from "../../api";
+import { type Query } from "../../api";
 import { LazyChart, Loading, Money, moneyText, ProblemNote } from "../../ui";
-
-type Report = Schemas["CostReport"];
+import { type Report, useReport } from "./report";
 
 /** The whole, and how it came day by day. */
 export function Overview({ asked }: { asked: Query }) {
-  const { data, error, isLoading, refetch } = useGet<Report>("/api/v1/costs", { ...asked, by: "day" }, { refetchInterval: 60_000, placeholderData: (before) => before });
+  const { data, error, isLoading, refetch } = useReport("day", asked);
   if (isLoading) return <Loading />;
   if (!data) return <ProblemNote problem={error} retry={() => void refetch()} />;
   const { total } = data;

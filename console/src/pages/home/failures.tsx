@@ -13,7 +13,7 @@ export function Failures() {
   return (
     <Card title="Failures of the last day" count={countOf(rows.length, hasMore)} calm="No run has failed." href="/runs?status=failure&period=24h" all="All of them" isLoading={isLoading} problem={problem} color="red">
       {rows.slice(0, SHOWN).map((run) => (
-        <Line key={run.run_id} href={`/runs/${encodeURIComponent(run.run_id)}`} text={`${run.agent_id} · ${run.objective || run.task_id || run.run_id}`} right={<Ago ts={run.start_ts} />} />
+        <Line key={run.run_id} href={`/runs/${encodeURIComponent(run.run_id)}`} text={[run.agent_id, run.objective].filter(Boolean).join(" · ")} right={<Ago ts={run.start_ts} />} />
       ))}
     </Card>
   );

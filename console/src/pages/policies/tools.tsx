@@ -68,7 +68,7 @@ function Says({ verdict }: { verdict: Verdict | undefined }) {
   if (!verdict) return <span>–</span>;
   return (
     <Tooltip label={verdict.policies.join(", ") || "no policy permits it"} multiline maw={360}>
-      <Badge variant="light" color={statusColor(verdict.verdict)} radius="sm" tt="none">
+      <Badge variant={verdict.verdict === "allow" ? "transparent" : "light"} color={statusColor(verdict.verdict)} radius="sm" tt="none">
         {WORDS[verdict.verdict] ?? verdict.verdict}
       </Badge>
     </Tooltip>

@@ -1,7 +1,7 @@
-import { Button, Group, Select, Stack, TextInput, Tooltip } from "@mantine/core";
+import { Select, Stack, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { api, type Schemas, useAct, useCan, useGet, usePages, whyNot } from "../../api";
-import { Loading, ProblemNote, SchemaForm } from "../../ui";
+import { Loading, ProblemNote, SaveButtons, SchemaForm } from "../../ui";
 import { rulePath, TOUCHED } from "./paths";
 
 type Rule = Schemas["TableValidation"];
@@ -51,18 +51,7 @@ export function RuleForm({ rule, active, onSaved }: { rule: Rule; active: number
         <TextInput label="Comment" value={comment} onChange={(event) => setComment(event.currentTarget.value)} placeholder="what to know about this version" />
         <TextInput label="Reason" required value={reason} onChange={(event) => setReason(event.currentTarget.value)} placeholder="kept with the change" />
         <ProblemNote problem={save.problem} />
-        <Group justify="flex-end">
-          <Tooltip label={lacking} disabled={!lacking}>
-            <Button variant="default" disabled={Boolean(lacking)} loading={save.busy} onClick={() => void submit(true)}>
-              Save as draft
-            </Button>
-          </Tooltip>
-          <Tooltip label={lacking} disabled={!lacking}>
-            <Button type="submit" disabled={Boolean(lacking)} loading={save.busy}>
-              Save and make active
-            </Button>
-          </Tooltip>
-        </Group>
+        <SaveButtons lacking={lacking} isBusy={save.busy} onDraft={() => void submit(true)} />
       </Stack>
     </form>
   );

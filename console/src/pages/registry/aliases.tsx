@@ -38,7 +38,7 @@ export function AliasesPanel({ head }: { head: Head }) {
         <Table.Tbody>
           {rows.map(([of, to]) => (
             <Table.Tr key={of}>
-              <Table.Td style={{ overflowWrap: "anywhere" }}>{of}</Table.Td>
+              <Table.Td style={{ overflowWrap: "break-word" }}>{of}</Table.Td>
               <Table.Td>{to.version ? `version ${to.version}` : "nothing"}</Table.Td>
               <Table.Td>{to.canary ? `version ${to.canary} for ${to.canary_percent} % of the keys` : "–"}</Table.Td>
               <Table.Td ta="right">

@@ -124,7 +124,7 @@ function Body({ head, at }: { head: Head; at: string }) {
             <Fact name="Reason">{made.change_reason || "–"}</Fact>
             <Fact name="Comment">{made.comment || "–"}</Fact>
             <Fact name="Digest">
-              <code>{made.digest}</code>
+              <code title={made.digest}>{made.digest.replace("sha256:", "").slice(0, 16)}</code>
             </Fact>
             <Fact name="Kept up to date">{head.source === "files" ? "from files, by remit apply" : "by hand"}</Fact>
           </SimpleGrid>

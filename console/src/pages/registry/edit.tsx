@@ -1,9 +1,9 @@
-import { Alert, Button, Group, Stack, Text, TextInput, Tooltip } from "@mantine/core";
+import { Alert, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { api, type Problem, type Schemas, useAct, useCan, whyNot } from "../../api";
-import { Editor, type Mark, ProblemNote, stable } from "../../ui";
+import { Editor, type Mark, ProblemNote, SaveButtons, stable } from "../../ui";
 import { pathOf, touchedBy } from "./paths";
 import { lineOf, linesOf } from "./pointer";
 import { type Body, joined, split, TEMPLATES } from "./split";
@@ -62,7 +62,15 @@ export function Edit({ kind, name, from, active, onSaved }: EditProps) {
   const isSame = from !== null && body !== null && stable(body) === stable(from.body);
   const lacking = !can ? whyNot(can, "edit") : parsed.mark ? "The text is no JSON object yet." : said.length > 0 ? "Mend what is marked first." : isSame ? "Nothing is changed yet." : !reason.trim() ? "Say why: the reason is kept with the change." : undefined;
   return (
-    <Stack maw={980}>
+    <Stack
+      maw={980}
+      component="form"
+      aria-label={`edit ${name}`}
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (!lacking) void submit(false);
+      }}
+    >
       {based !== active && (
         <Alert color="orange" title={`Version ${active} has become active meanwhile`}>
           You edit version {based}. Saving will be refused; keep it as a draft, or look at the versions first.
@@ -85,17 +93,8 @@ export function Edit({ kind, name, from, active, onSaved }: EditProps) {
       <Group align="flex-end" gap="sm">
         <TextInput label="Reason" required flex={2} miw={220} value={reason} onChange={(event) => setReason(event.currentTarget.value)} placeholder="kept with the change" />
         <TextInput label="Comment" flex={2} miw={220} value={comment} onChange={(event) => setComment(event.currentTarget.value)} placeholder="what to know about this version" />
-        <Tooltip label={lacking} disabled={!lacking}>
-          <Button variant="default" disabled={Boolean(lacking)} loading={save.busy} onClick={() => void submit(true)}>
-            Save as draft
-          </Button>
-        </Tooltip>
-        <Tooltip label={lacking} disabled={!lacking}>
-          <Button disabled={Boolean(lacking)} loading={save.busy} onClick={() => void submit(false)}>
-            Save and make active
-          </Button>
-        </Tooltip>
       </Group>
+      <SaveButtons lacking={lacking} isBusy={save.busy} onDraft={() => void submit(true)} />
       {!lacking && (
         <Text size="xs" c="dimmed">
           {from ? "It fits. " : "It fits; this is version 1. "}A draft changes nothing until somebody promotes it.

@@ -1,7 +1,7 @@
 import { Anchor, Badge, Button, CopyButton, Group, Stack, Text, Tooltip } from "@mantine/core";
 import { useState } from "react";
 import { piece, useCan, useGet, whyNot } from "../../api";
-import { Duration, Empty, Fact, Json, Loading, moneyText, ProblemNote, StatusBadge, When } from "../../ui";
+import { Duration, Empty, Fact, Json, Loading, moneyText, ProblemNote, StatusBadge, Ticks, When } from "../../ui";
 import { ArtifactOf } from "./artifacts";
 import { type Detail, runPath, type Summary } from "./data";
 import { ForkDialog } from "./fork";
@@ -160,7 +160,7 @@ function Decision({ detail }: { detail: Detail }) {
             <StatusBadge status={row.verdict || decision!.verdict} />
           </Fact>
         )}
-        {(row.reason || decision?.reason) && <Fact name="Reason">{row.reason || decision?.reason}</Fact>}
+        {(row.reason || decision?.reason) && <Fact name="Reason"><Ticks text={row.reason || decision?.reason || ""} /></Fact>}
         {row.policies.length > 0 && <Fact name="Policies">{row.policies.join(", ")}</Fact>}
         {decision?.help && decision.verdict !== "allow" && <Fact name="What allows it"><span style={{ whiteSpace: "pre-wrap" }}>{decision.help}</span></Fact>}
         {approval && (

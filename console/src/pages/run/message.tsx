@@ -1,6 +1,6 @@
 import { Badge, Group, Stack, Text } from "@mantine/core";
 import type { ReactNode } from "react";
-import { Json, Markdown, When } from "../../ui";
+import { Json, Markdown, Ticks, When } from "../../ui";
 import type { EventOf } from "./data";
 
 type Block = { type: string; text?: string; name?: string; input?: unknown; malformed?: string | null; content?: unknown; is_error?: boolean; media_type?: string; digest?: string };
@@ -138,7 +138,7 @@ export function ProblemText({ problem }: { problem: unknown }) {
   const { code, message, help } = (problem ?? {}) as { code?: string; message?: string; help?: string };
   return (
     <Text size="sm">
-      <b>{code}</b> {message} {help && <Text span inherit c="dimmed">– {help}</Text>}
+      <b>{code}</b> <Ticks text={message ?? ""} /> {help && <Text span inherit c="dimmed">– <Ticks text={help} /></Text>}
     </Text>
   );
 }

@@ -159,7 +159,7 @@ export function Steps({ id, summary, timeline, said }: Props) {
             </>
           )}
           {said && (
-            <Stack gap={2} mt="xs">
+            <Stack gap={2} mt="xs" component="section" aria-label="The model is answering">
               <Text size="xs" c="dimmed">
                 The model is answering
               </Text>

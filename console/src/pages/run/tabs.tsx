@@ -2,7 +2,7 @@ import { Anchor, Button, Group, Progress, Stack, Table, Text } from "@mantine/co
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useMemo, useRef } from "react";
 import { piece, type Schemas, useGet, usePages } from "../../api";
-import { Ago, DataTable, Duration, durationText, Empty, Loading, Money, moneyText, ProblemNote, StatusBadge, When } from "../../ui";
+import { Ago, DataTable, Duration, durationText, Empty, Loading, Money, moneyText, ProblemNote, StatusBadge, Ticks, When } from "../../ui";
 import { type Row, runPath, type Summary, type Timeline, useEvents, useSteps } from "./data";
 import { EventMessage, isMessage } from "./message";
 
@@ -56,7 +56,7 @@ export function Calls({ run, onSelect }: { run: string; onSelect: (row: Row) => 
         { key: "step", title: "Step", width: 90, cell: (row) => <Button size="compact-xs" variant="subtle" onClick={() => onSelect(row)}>{row.step}</Button>, csv: (row) => row.step },
         { key: "tool", title: "Tool", cell: (row) => row.name, csv: (row) => row.name },
         { key: "verdict", title: "Policy", width: 130, cell: (row) => (row.verdict ? <StatusBadge status={row.verdict} /> : "–"), csv: (row) => row.verdict },
-        { key: "reason", title: "Reason", cell: (row) => <Text size="sm">{row.reason || row.policies.join(", ") || "–"}</Text>, csv: (row) => `${row.reason} ${row.policies.join(" ")}`.trim() },
+        { key: "reason", title: "Reason", cell: (row) => <Text size="sm"><Ticks text={row.reason || row.policies.join(", ") || "–"} /></Text>, csv: (row) => `${row.reason} ${row.policies.join(" ")}`.trim() },
         { key: "state", title: "State", width: 110, cell: (row) => <StatusBadge status={row.state} />, csv: (row) => row.state },
         { key: "took", title: "Took", width: 90, align: "right", cell: (row) => <Duration ms={row.ended_ts === null ? null : row.ended_ts - row.started_ts} />, csv: (row) => (row.ended_ts === null ? "" : row.ended_ts - row.started_ts) },
         { key: "problem", title: "Problem", cell: (row) => <Text size="sm" lineClamp={1} title={row.problem}>{row.problem}</Text>, csv: (row) => row.problem },
@@ -83,7 +83,7 @@ export function Approvals({ run }: { run: string }) {
         { key: "tool", title: "What", cell: (row) => <Anchor size="sm" href={`#/approvals/${piece(row.approval_id)}`}>{row.tool}</Anchor>, csv: (row) => row.tool },
         { key: "step", title: "Step", width: 90, cell: (row) => row.step, csv: (row) => row.step },
         { key: "status", title: "Status", width: 140, cell: (row) => <StatusBadge status={row.status} />, csv: (row) => row.status },
-        { key: "why", title: "Why", cell: (row) => <Text size="sm" lineClamp={2}>{row.explanation}</Text>, csv: (row) => row.explanation },
+        { key: "why", title: "Why", cell: (row) => <Text size="sm" lineClamp={2}><Ticks text={row.explanation} /></Text>, csv: (row) => row.explanation },
         { key: "by", title: "Decided by", cell: (row) => row.votes.map((vote) => `${vote.approver_id}: ${vote.kind.replaceAll("_", " ")}`).join(", ") || "–", csv: (row) => row.votes.map((vote) => `${vote.approver_id} ${vote.kind}`).join(", ") },
         { key: "asked", title: "Asked", width: 110, cell: (row) => <Ago ts={row.requested_ts} />, csv: (row) => row.requested_ts },
       ]}

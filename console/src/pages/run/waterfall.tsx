@@ -58,8 +58,8 @@ export function Waterfall(props: Props) {
   }, [token]);
   return (
     <div className="run-lines-frame">
-      <Ruler axis={props.axis} range={props.range} />
-      <div ref={box} className="run-lines" style={{ height: `max(${LINE_PX * 3}px, min(${props.height}, ${plan.count * LINE_PX + 2}px))` }} tabIndex={0} role="region" aria-label="Steps in time">
+      <div ref={box} className="run-lines" style={{ height: `max(${LINE_PX * 4}px, min(${props.height}, ${(plan.count + 1) * LINE_PX + 2}px))` }} tabIndex={0} role="region" aria-label="Steps in time">
+        <Ruler axis={props.axis} range={props.range} />
         <div style={{ height: virtual.getTotalSize(), position: "relative" }} role="list" aria-label={`${plan.count.toLocaleString()} lines`}>
           {items.map((item) => {
             const line = plan.line(item.index);

@@ -1,4 +1,5 @@
 import { Alert, Anchor, Button, Group, Stack, Table, Text, Tooltip } from "@mantine/core";
+import { memo } from "react";
 import { api, type Schemas, useAct, useCan, whyNot } from "../../api";
 import { useConfirm } from "../../ui";
 import type { Run } from "./query";
@@ -24,7 +25,7 @@ export interface Done {
 }
 
 /** What can be done with the chosen runs. */
-export function Bulk({ runs, clear, tell }: { runs: readonly Run[]; clear: () => void; tell: (done: Done) => void }) {
+export const Bulk = memo(function Bulk({ runs, clear, tell }: { runs: readonly Run[]; clear: () => void; tell: (done: Done) => void }) {
   const mayRun = useCan("run");
   const confirm = useConfirm();
   const open = runs.filter((run) => run.status === "running" || run.status === "waiting");
@@ -55,7 +56,7 @@ export function Bulk({ runs, clear, tell }: { runs: readonly Run[]; clear: () =>
       </Button>
     </Group>
   );
-}
+});
 
 function Choice({ label, why, busy, color, onClick }: { label: string; why?: string; busy: boolean; color?: string; onClick: () => void }) {
   return (

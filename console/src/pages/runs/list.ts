@@ -1,5 +1,5 @@
 import { type InfiniteData, useQueryClient } from "@tanstack/react-query";
-import { useDeferredValue, useEffect, useMemo, useRef } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import { useLiveRows, usePages } from "../../api";
 import { matches, type Run, type RunQuery } from "./query";
 
@@ -71,8 +71,7 @@ export function useRunList(query: RunQuery, { isHeld = false, limit = 50 }: { is
   const client = useQueryClient();
   const asked = useMemo(() => ({ ...query, limit }), [query, limit]);
   const pages = usePages<Run>(PATH, asked);
-  // deferred: drawn in slices between frames, so that neither scrolling nor typing waits for it
-  const live = useDeferredValue(useLiveRows("run"));
+  const live = useLiveRows("run");
   const heard = useMemo(() => new Heard(query), [query]);
   const items = useSame(pages.items);
   const { isLoading, hasMore } = pages;

@@ -1,5 +1,5 @@
 import { Anchor, Group, Paper, Text } from "@mantine/core";
-import { memo, useDeferredValue, useMemo, useRef } from "react";
+import { memo, useMemo, useRef } from "react";
 import { type Schemas, useGet, useLiveRows } from "../../api";
 import { Strip } from "../../ui";
 import type { Run } from "./query";
@@ -13,7 +13,7 @@ const LENGTH = 20;
 export function Strips({ runs, agent, onAgent }: { runs: readonly Run[]; agent: string; onAgent: (name: string) => void }) {
   const names = useNames(runs, agent);
   const { data } = useGet<Schemas["RunStrips"]>("/api/v1/runs/strips", { names: names.join(",") }, { enabled: names.length > 0, staleTime: 30_000, placeholderData: (before) => before });
-  const live = useDeferredValue(useLiveRows("run"));
+  const live = useLiveRows("run");
   const heard = useRef(new Map<string, Map<string, StripRun>>());
   const strips = useMemo(() => {
     for (const run of live) {
@@ -34,7 +34,7 @@ export function Strips({ runs, agent, onAgent }: { runs: readonly Run[]; agent: 
   }, [names, data, live]);
   if (strips.length === 0) return null;
   return (
-    <Group gap="xs" mb="sm" role="list" aria-label="Last runs of each agent and workflow" style={{ maxHeight: 160, overflowY: "auto" }} tabIndex={0}>
+    <Group gap="xs" mb="sm" role="list" aria-label="Last runs of each agent and workflow" className="runs-strips" tabIndex={0}>
       {strips.map((strip) => (
         <One key={strip.name} name={strip.name} runs={strip.runs} mark={strip.runs.map((run) => run.run_id + run.status).join()} isChosen={strip.name === agent} onAgent={onAgent} />
       ))}
@@ -57,7 +57,7 @@ const One = memo(
     const fine = ended.filter((run) => run.status === "success").length;
     return (
       <Paper withBorder px="xs" py={6} role="listitem" style={isChosen ? { borderColor: "var(--mantine-primary-color-filled)" } : undefined}>
-        <Group justify="space-between" gap="xs" wrap="nowrap" mb={4} maw={170}>
+        <Group justify="space-between" gap="xs" wrap="nowrap" mb={4}>
           <Anchor component="button" type="button" size="sm" onClick={() => onAgent(isChosen ? "" : name)} aria-pressed={isChosen} title={isChosen ? `Show the runs of all again` : `Show the runs of ${name} alone`} style={{ overflow: "hidden", textOverflow: "ellipsis", whiteSpace: "nowrap" }}>
             {name}
           </Anchor>

@@ -15,12 +15,14 @@ const LASTING = [
 export function NewKey({ opened, onClose, touches }: { opened: boolean; onClose: () => void; touches: readonly string[] }) {
   const [actor, setActor] = useState("");
   const [roles, setRoles] = useState<string[]>(["viewer"]);
+  const [gates, setGates] = useState<string[]>([]);
   const [days, setDays] = useState("90");
   const [made, setMade] = useState<Schemas["NewKey"] | null>(null);
-  const make = useAct(() => api.post<Schemas["NewKey"]>("/api/v1/keys", { actor_id: actor.trim(), roles, days: days ? Number(days) : null }), { touches, quiet: true });
+  const make = useAct(() => api.post<Schemas["NewKey"]>("/api/v1/keys", { actor_id: actor.trim(), roles, custom_roles: gates, days: days ? Number(days) : null }), { touches, quiet: true });
   const close = () => {
     setActor("");
     setRoles(["viewer"]);
+    setGates([]);
     setDays("90");
     setMade(null);
     make.reset();
@@ -47,7 +49,8 @@ export function NewKey({ opened, onClose, touches }: { opened: boolean; onClose:
         >
           <Stack>
             <TextInput label="Whose" description="Whom its calls count as, e.g. ana or nightly-import." value={actor} onChange={(event) => setActor(event.currentTarget.value)} required maxLength={128} data-autofocus />
-            <TagsInput label="Roles" description="What it opens: pick, or write one that your policies know." data={ROLES} value={roles} onChange={setRoles} clearable={false} required maxTags={20} />
+            <TagsInput label="Roles" description="What it opens: pick, or write an approver role of your policy profile." data={ROLES} value={roles} onChange={setRoles} clearable={false} maxTags={20} />
+            <TagsInput label="Other roles" description="Names that only an approval gate or a Cedar policy knows. They open nothing else." value={gates} onChange={setGates} maxTags={20} />
             <NativeSelect label="It lasts" data={LASTING} value={days} onChange={(event) => setDays(event.currentTarget.value)} />
             {roles.includes("admin") && (
               <Text size="sm" c="dimmed">
@@ -59,7 +62,7 @@ export function NewKey({ opened, onClose, touches }: { opened: boolean; onClose:
               <Button variant="default" onClick={close}>
                 Cancel
               </Button>
-              <Button type="submit" loading={make.busy} disabled={actor.trim() === "" || roles.length === 0}>
+              <Button type="submit" loading={make.busy} disabled={actor.trim() === "" || roles.length + gates.length === 0}>
                 Make the key
               </Button>
             </Group>

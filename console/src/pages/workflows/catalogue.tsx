@@ -9,7 +9,7 @@ const COLUMNS: readonly Column<Summary>[] = [
   { key: "name", title: "Workflow", cell: (row) => <Anchor href={`#/workflows/${piece(row.name)}`}>{row.name}</Anchor>, csv: (row) => row.name },
   { key: "description", title: "What it does", cell: (row) => <Text size="sm" lineClamp={2}>{row.description || "–"}</Text>, csv: (row) => row.description },
   { key: "states", title: "States", align: "right", width: 80, cell: (row) => row.states, csv: (row) => row.states },
-  { key: "version", title: "Version", width: 90, cell: (row) => row.version, csv: (row) => row.version },
+  { key: "version", title: "Version", align: "right", width: 90, cell: (row) => row.version, csv: (row) => row.version },
   { key: "source", title: "From", width: 90, cell: (row) => row.source, csv: (row) => row.source },
 ];
 

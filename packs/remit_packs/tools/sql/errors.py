@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from remit.sdk import ArgumentsError, ConfigError, ToolError
+from remit.sdk import ArgumentsError, ConfigError, ToolError, how_to_install
 
 SHOWN = 30
 
@@ -89,7 +89,7 @@ def wrong_tenant(tenant_id: str, column: str) -> ToolError:
 
 def driver_missing(what: str, extra: str) -> ConfigError:
     """A package of an extra is not installed."""
-    return ConfigError(f"{what} is not installed", code="E695", help=f"pip install 'remit[{extra}]'")
+    return ConfigError(f"{what} is not installed", code="E695", help=how_to_install(extra))
 
 
 def _instead(what: str, name: str, known: Iterable[str]) -> str:

@@ -15,6 +15,16 @@ async def show_rule(config_id: str, context: ToolContext) -> Any:
         return await platform.validation(config_id)
 
 
+@tool(max_output_bytes=64_000_000)
+async def rules_of_table(table_id: str, context: ToolContext) -> list[dict[str, Any]]:
+    """The active rules of a table, those that are switched off too: their ids, types and parameters."""
+    with control(context) as platform:
+        return [
+            {"config_id": r.config_id, "validation_type": r.validation_type, "parameters": r.parameters}
+            for r in await platform.validations(table_id)
+        ]
+
+
 @tool(risk="L1", effect="keyed", outward=False)
 async def propose_rule_change(
     config_id: str, parameters: dict[str, Any], reason: str, context: ToolContext

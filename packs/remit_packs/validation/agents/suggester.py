@@ -1,4 +1,7 @@
-"""`suggester`: looks at a table's data and proposes rules that hold for it now. People decide which of them are meant."""
+"""`suggester`: looks at a table's data and proposes rules that hold for it now. People decide which of them are meant.
+
+What an active rule speaks of already is not proposed again.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from msgspec import Struct, ValidationError, convert, to_builtins
 
 from remit.sdk import CodeAgent, InputError, Memory, RunContext, ToolError, agent
 from remit_packs.validation.agents.calling import batches, call_bounded
-from remit_packs.validation.agents.changes import propose_rule
+from remit_packs.validation.agents.changes import propose_rule, rules_of_table
 from remit_packs.validation.agents.profiling import distinct_values
 from remit_packs.validation.checks.data import Data, Given, number, plain_number
 from remit_packs.validation.checks.deciding import READS
@@ -29,6 +32,9 @@ ENOUGH = 50
 """Rows below which a list or range says nothing."""
 
 _ORDERED = ("number", "float", "date", "timestamp")
+_LOCATION = re.compile(r"[/\\.:]")
+"""What a location has, and the id of a registered table mostly not."""
+
 _SLUG = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -38,6 +44,14 @@ class Suggest(Struct, frozen=True, forbid_unknown_fields=True):
     table: str
     write: bool = False
     schedule: str = "daily"
+
+
+class Said(Struct, frozen=True):
+    """A proposal that was left out: the active rule `config_id` speaks of the same already."""
+
+    config_id: str
+    validation_type: str
+    columns: list[str]
 
 
 class Profile(Struct, frozen=True):
@@ -74,13 +88,55 @@ async def act(input: Any, memory: Memory, context: RunContext) -> dict[str, Any]
     found = [_schema(asked.table, columns)]
     for profile in profiles:
         found += await _proposals(asked.table, profile, data)
+    found, said = _new(asked.table, found, await _active(asked, context))
     answer: dict[str, Any] = {
         "table": asked.table,
         "rows": rows,
         "schedule": asked.schedule,
         "rules": to_builtins(found),
+        "left_out": to_builtins(said),
     }
     return {**answer, "drafts": await _written(asked, found, context)} if asked.write else answer
+
+
+async def _active(asked: Suggest, context: RunContext) -> list[dict[str, Any]]:
+    """The active rules of the table, if it can have any."""
+    if _LOCATION.search(asked.table) and not asked.write:
+        return []
+    found: list[dict[str, Any]] = await context.call("rules_of_table", table_id=asked.table)
+    return found
+
+
+def _new(
+    table: str, found: list[Proposal], active: list[dict[str, Any]]
+) -> tuple[list[Proposal], list[Said]]:
+    """The proposals about which no active rule of the same type says anything, whatever its bounds are: those were decided."""
+    by_subject: dict[_Subject, str] = {}
+    for rule in active:
+        subject = _subject(table, rule["validation_type"], rule["parameters"])
+        if subject is not None:
+            by_subject.setdefault(subject, rule["config_id"])
+    new, said = [], []
+    for proposal in found:
+        subject = _subject(table, proposal.validation_type, proposal.parameters)
+        if subject is not None and subject in by_subject:
+            said.append(Said(by_subject[subject], proposal.validation_type, sorted(subject[1])))
+        else:
+            new.append(proposal)
+    return new, said
+
+
+_Subject = tuple[str, frozenset[str]]
+
+
+def _subject(table: str, kind: str, parameters: dict[str, Any]) -> _Subject | None:
+    """What a rule is about: columns of the whole table, of none its schema. None for one about some rows, or another table."""
+    if parameters.get("filters") or parameters.get("table", "") not in ("", table):
+        return None
+    if kind == "schema_match":
+        return kind, frozenset()
+    columns = parameters["columns"] if "columns" in parameters else [parameters.get("column", "")]
+    return kind, frozenset(str(name) for name in columns)
 
 
 async def _profiles(columns: list[Column], data: Data) -> list[Profile]:
@@ -213,5 +269,5 @@ suggester: CodeAgent = agent(
     act,
     name="suggester",
     description="Looks at a table's data and proposes rules for it: schema, NULLs, keys, ranges, lists, freshness.",
-    tools=[*READS, distinct_values, propose_rule],
+    tools=[*READS, distinct_values, rules_of_table, propose_rule],
 )

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
+from remit.sdk import how_to_install
 from remit_packs.validation.canonical import Kind
 from remit_packs.validation.engines.address import Address, missing_table
 from remit_packs.validation.engines.base import Column, Wanted
@@ -110,7 +111,7 @@ class AthenaEngine(SqlEngine):
             import boto3
             from botocore.exceptions import BotoCoreError
         except ImportError:
-            raise driver_missing("Athena", "pip install 'remit[s3]'") from None
+            raise driver_missing("Athena", how_to_install("s3")) from None
         try:
             return boto3.client(
                 "athena",

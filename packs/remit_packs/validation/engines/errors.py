@@ -29,7 +29,7 @@ def unclear(location: str, why: str, help: str = "") -> SourceError:
 
 def driver_missing(what: str, install: str) -> SourceError:
     """The Python driver of an engine is not installed."""
-    return SourceError(f"{what} needs a driver that is not installed", code="E561", help=f"run `{install}`")
+    return SourceError(f"{what} needs a driver that is not installed", code="E561", help=f"run {install}")
 
 
 def unreachable(source: str, why: str) -> SourceError:

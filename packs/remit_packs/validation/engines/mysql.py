@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from remit.sdk import how_to_install
 from remit_packs.validation.canonical import HashFunction, Kind
 from remit_packs.validation.engines.address import Address, table_of
 from remit_packs.validation.engines.base import Column, Wanted
@@ -246,7 +247,7 @@ class MysqlEngine(SqlEngine):
         try:
             import pymysql
         except ImportError:
-            raise driver_missing("MySQL", "pip install 'remit[mysql]'") from None
+            raise driver_missing("MySQL", how_to_install("mysql")) from None
         options: dict[str, Any] = {}
         if address.options.get("ssl_ca"):
             options["ssl_ca"] = address.options["ssl_ca"]

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from remit.sdk import how_to_install
 from remit_packs.validation.canonical import HashFunction, Kind
 from remit_packs.validation.engines.address import Address, table_of
 from remit_packs.validation.engines.base import Column, Wanted
@@ -261,7 +262,7 @@ class PostgresEngine(SqlEngine):
         try:
             import psycopg
         except ImportError:
-            raise driver_missing("PostgreSQL", "pip install 'remit[postgres]'") from None
+            raise driver_missing("PostgreSQL", how_to_install("postgres")) from None
         seconds = int(float(address.options.get("statement_timeout_s", "3600")))
         more = {
             k: v for k, v in address.options.items() if k not in ("statement_timeout_s", "table", "schema")

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from remit.sdk import how_to_install
 from remit_packs.validation.engines.address import Address
 from remit_packs.validation.engines.errors import (
     SourceError,
@@ -126,7 +127,7 @@ class _Bucket:
             from obstore.auth.boto3 import Boto3CredentialProvider
             from obstore.store import S3Store
         except ImportError:
-            raise driver_missing("S3", "pip install 'remit[s3]'") from None
+            raise driver_missing("S3", how_to_install("s3")) from None
         options = self._address.options
         config: dict[str, Any] = {}
         provider: Any = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from remit.sdk import how_to_install
 from remit_packs.validation.canonical import Kind
 from remit_packs.validation.engines.address import Address
 from remit_packs.validation.engines.base import Column, Wanted
@@ -56,9 +57,8 @@ _DRIVERS = {
     "mssql": "pyodbc",
     "oracle": "oracledb",
     "clickhouse": "clickhouse-connect",
-    "postgresql": "'remit[postgres]'",
-    "mysql": "'remit[mysql]'",
 }
+_EXTRAS = {"postgresql": "postgres", "mysql": "mysql"}
 _OURS = ("table", "schema", "statement_timeout_s")
 _LOGIN = (
     "authentication",
@@ -136,7 +136,7 @@ class SqlAlchemyEngine(SqlEngine):
             import sqlalchemy
             from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
         except ImportError:
-            raise driver_missing(f"`{address.scheme}`", "pip install 'remit[sql]'") from None
+            raise driver_missing(f"`{address.scheme}`", how_to_install("sql")) from None
         try:
             url = sqlalchemy.make_url(address.url.partition("#")[0])
             query = {k: v for k, v in address.options.items() if k not in _OURS}
@@ -144,7 +144,8 @@ class SqlAlchemyEngine(SqlEngine):
             engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
         except (NoSuchModuleError, ImportError):
             package = _DRIVERS.get(kind, f"<the SQLAlchemy dialect of {kind}>")
-            raise driver_missing(f"`{address.scheme}`", f"pip install {package}") from None
+            install = how_to_install(_EXTRAS[kind]) if kind in _EXTRAS else f"`pip install {package}`"
+            raise driver_missing(f"`{address.scheme}`", install) from None
         except ArgumentError as error:
             raise unclear(address.location, hidden(error, self._secrets)) from None
         try:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from remit.core.errors import ConfigError
+from remit.core.extras import how_to_install
 
 Clients = Callable[..., Any]
 """`clients("dynamodb", attempts=1)` is the client of a service."""
@@ -25,7 +26,7 @@ class Session:
     def __init__(self, *, region: str, endpoint_url: str = "") -> None:
         """Raises ConfigError E695 without boto3."""
         if importlib.util.find_spec("boto3") is None:
-            raise ConfigError("AWS needs the extra `aws`", code="E695", help="pip install 'remit[aws]'")
+            raise ConfigError("AWS needs the extra `aws`", code="E695", help=how_to_install("aws"))
         self._region = region
         self._endpoint = endpoint_url
         self._made: dict[tuple[str, int, float], Any] = {}

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from remit.core.errors import ConfigError, InputError, RemitError, StoreError
+from remit.core.extras import how_to_install
 from remit.ports.topics import ToTopic
 
 REQUEST_MS = 10_000
@@ -52,7 +53,7 @@ class Kafka:
             raise ConfigError(
                 "`REMIT_BUS=kafka://...` needs the package `aiokafka`, which is not installed",
                 code="E695",
-                help="pip install 'remit[kafka]'",
+                help=how_to_install("kafka"),
             ) from error
         self._kafka = aiokafka
         self.access = access

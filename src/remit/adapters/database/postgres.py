@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from remit.core.errors import ConfigError, StoreError
+from remit.core.extras import how_to_install
 
 try:
     import psycopg
@@ -16,7 +17,7 @@ except ImportError as error:
     raise ConfigError(
         "PostgreSQL needs the package `psycopg`, which is not installed",
         code="E695",
-        help="pip install 'remit[postgres]'",
+        help=how_to_install("postgres"),
     ) from error
 
 Connection = psycopg.AsyncConnection[Any]

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from remit.core.errors import ConfigError
+from remit.core.extras import how_to_install
 from remit.core.words import COMMON, words
 from remit.ports.embeddings import Purpose
 
@@ -26,7 +27,7 @@ except ImportError as error:
     raise ConfigError(
         "documents need the package `numpy`, which is not installed",
         code="E695",
-        help="pip install 'remit[documents]'",
+        help=how_to_install("documents"),
     ) from error
 
 DIMENSIONS = 384

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from remit.core.errors import ConfigError
+from remit.core.extras import how_to_install
 from remit.ports.embeddings import Purpose
 
 try:
@@ -25,7 +26,7 @@ except ImportError as error:
     raise ConfigError(
         "documents need the package `numpy`, which is not installed",
         code="E695",
-        help="pip install 'remit[documents]'",
+        help=how_to_install("documents"),
     ) from error
 
 Floats = NDArray[np.float32]

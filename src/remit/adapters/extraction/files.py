@@ -16,6 +16,7 @@ from email.message import Message
 
 from remit.core.charsets import is_charset, marked
 from remit.core.errors import ConfigError, InputError
+from remit.core.extras import how_to_install
 from remit.ports.extraction import Extracted
 
 WALL_S = 90.0
@@ -119,7 +120,7 @@ async def _apart(kind: str, package: str, data: bytes, wall_s: float) -> tuple[s
         raise ConfigError(
             f"{kind.upper()} documents need the package `{package}`, which is not installed",
             code="E695",
-            help="pip install 'remit[documents]'",
+            help=how_to_install("documents"),
         )
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from remit.core.errors import ConfigError
+from remit.core.extras import how_to_install
 
 
 def need() -> None:
@@ -13,5 +14,5 @@ def need() -> None:
         raise ConfigError(
             "servers of the Model Context Protocol need the package `mcp`",
             code="E695",
-            help="pip install 'remit[mcp]'",
+            help=how_to_install("mcp"),
         ) from error

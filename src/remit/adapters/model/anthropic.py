@@ -28,6 +28,7 @@ from remit.adapters.model.failures import Provider
 from remit.adapters.model.streams import PerLoop, sse, whole
 from remit.core.budget import Usage
 from remit.core.errors import ConfigError, ModelError, RemitError
+from remit.core.extras import how_to_install
 from remit.core.message import Block, Document, Image, Text, Thinking, ToolResult, ToolUse
 from remit.ports.blobs import Blobs
 from remit.ports.model import ModelReply, ModelRequest, OnDelta, StopReason
@@ -263,7 +264,7 @@ def _vendor() -> ModuleType:
     else:
         return anthropic
     raise ConfigError(
-        "the `anthropic` client is not installed", code="E210", help='pip install "remit[anthropic]"'
+        "the `anthropic` client is not installed", code="E210", help=how_to_install("anthropic")
     )
 
 

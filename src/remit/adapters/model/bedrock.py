@@ -23,6 +23,7 @@ from remit.adapters.model.failures import MAX_ANSWER_BYTES, Provider
 from remit.adapters.model.guardrail import BedrockGuardrail, assessments_in, judged, note_of
 from remit.core.budget import Usage
 from remit.core.errors import ConfigError, ModelError, RemitError
+from remit.core.extras import how_to_install
 from remit.core.message import Block, Message, ToolResult
 from remit.ports.blobs import Blobs
 from remit.ports.guardrail import Guardrail
@@ -355,7 +356,7 @@ class BedrockModel:
 
 def _vendor() -> tuple[Any, Any]:
     if importlib.util.find_spec("boto3") is None:
-        raise ConfigError("`boto3` is not installed", code="E210", help='pip install "remit[bedrock]"')
+        raise ConfigError("`boto3` is not installed", code="E210", help=how_to_install("bedrock"))
     from botocore.config import Config
     from botocore.session import Session
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from remit.core.errors import ConfigError, InputError
+from remit.core.extras import how_to_install
 
 MAX_UNPACKED_BYTES = 1 << 30
 """The most that one object may hold once it is unpacked: items are held in memory."""
@@ -36,7 +37,7 @@ def unpacked(data: bytes) -> bytes:
         import zstandard
     except ImportError as error:
         raise ConfigError(
-            "reading Zstandard needs a package", code="E699", help="pip install 'remit[s3]'"
+            "reading Zstandard needs a package", code="E699", help=how_to_install("s3")
         ) from error
     try:
         with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from remit.adapters.objects.names import check_bucket
 from remit.adapters.objects.packed import parquet_rows, unpacked
 from remit.core.errors import ConfigError, DeniedError, InputError, NotFoundError, StoreError
+from remit.core.extras import how_to_install
 from remit.ports.objects import PAGE, ObjectInfo, Rows
 
 T = TypeVar("T")
@@ -30,9 +31,7 @@ class S3ObjectStore:
     def __init__(self, *, region: str, endpoint_url: str = "", tenants: frozenset[str]) -> None:
         """Raises ConfigError E695 without boto3."""
         if importlib.util.find_spec("boto3") is None:
-            raise ConfigError(
-                "objects in S3 need the extra `aws`", code="E695", help="pip install 'remit[aws]'"
-            )
+            raise ConfigError("objects in S3 need the extra `aws`", code="E695", help=how_to_install("aws"))
         self._region = region
         self._endpoint = endpoint_url
         self._objects = S3Objects(region=region, endpoint_url=endpoint_url)

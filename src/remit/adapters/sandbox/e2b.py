@@ -54,7 +54,7 @@ class E2B:
     ) -> None:
         """`api_key` is asked for at each run; `machine_url` stands for every sandbox's own address (a proxy, a test)."""
         if importlib.util.find_spec("httpx") is None:
-            raise ConfigError("E2B needs httpx", code="E695", help="pip install remit")
+            raise ConfigError("E2B needs httpx", code="E695", help="`pip install httpx`")
         self._api_key = api_key
         self._url = url.rstrip("/")
         self._machine_url = machine_url.rstrip("/")

@@ -19,6 +19,7 @@ from typing import Any
 
 from remit.adapters.sandbox.files import check, clipped, kept
 from remit.core.errors import ConfigError, ToolError
+from remit.core.extras import how_to_install
 from remit.ports.sandbox import Ending, Outcome, SandboxFile, SandboxLimits
 
 WORK = "/work"
@@ -42,7 +43,7 @@ class Monty:
     def __init__(self) -> None:
         """Raises ConfigError E695 without the extra."""
         if importlib.util.find_spec("pydantic_monty") is None:
-            raise ConfigError("monty is not installed", code="E695", help="pip install 'remit[sandbox]'")
+            raise ConfigError("monty is not installed", code="E695", help=how_to_install("sandbox"))
 
     async def run(
         self, code: str, *, files: Sequence[SandboxFile] = (), limits: SandboxLimits = SandboxLimits()

@@ -18,6 +18,7 @@ from remit.adapters.services.sdk_calls import call as call_sdk
 from remit.adapters.services.sdk_calls import sdk_spec
 from remit.adapters.services.wire import exception_name, received, sent
 from remit.core.errors import ConfigError, DeniedError, ToolError
+from remit.core.extras import how_to_install
 from remit.core.tool import Effect
 from remit.ports.agents import Found, Tool, ToolContext
 from remit.ports.services import sdk_action
@@ -31,9 +32,7 @@ class Aws:
     def __init__(self, *, region: str, endpoint_url: str = "", tenants: frozenset[str]) -> None:
         """Raises ConfigError E695 without boto3."""
         if importlib.util.find_spec("boto3") is None:
-            raise ConfigError(
-                "services of AWS need the extra `aws`", code="E695", help="pip install 'remit[aws]'"
-            )
+            raise ConfigError("services of AWS need the extra `aws`", code="E695", help=how_to_install("aws"))
         self._region = region
         self._endpoint = endpoint_url
         self._tenants = tenants

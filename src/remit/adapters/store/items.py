@@ -190,11 +190,15 @@ def check_sequence(entries: Sequence[Entry], first: int) -> None:
     """Raise InputError unless the entries are numbered from `first` on without gaps."""
     for expected, entry in enumerate(entries, first):
         if entry.seq != expected:
-            raise InputError(f"entry {entry.seq} stands where entry {expected} must", code="E107")
+            raise InputError(
+                f"entry {entry.seq} stands where entry {expected} must",
+                code="E107",
+                help="number them one after the other",
+            )
 
 
 def check_first(entries: Sequence[Entry]) -> None:
     """Raise InputError unless a run may start with these entries: at least one, numbered from 0."""
     if not entries:
-        raise InputError("a run starts with at least one entry", code="E107")
+        raise InputError("a run starts with at least one entry", code="E107", help="give its first event")
     check_sequence(entries, 0)

@@ -14,6 +14,8 @@ from remit.adapters.store import items
 from remit.core.errors import InputError
 from remit.ports.store import Collection, Page
 
+AGAIN = "start without a cursor, or give the one that this same list returned"
+
 
 class Query(Struct, frozen=True):
     """A checked query: which fields are fixed, which order the result, where it starts and ends.
@@ -98,10 +100,10 @@ def _after(cursor: str, length: int) -> tuple[Any, ...]:
         data = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
         values = msgspec.json.decode(data, type=list[int | str])
     except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
-        raise InputError("the cursor is not one that a query returned", code="E103") from error
+        raise InputError("the cursor is not one that a query returned", code="E103", help=AGAIN) from error
     if len(values) != length:
-        raise InputError("the cursor belongs to another query", code="E103")
+        raise InputError("the cursor belongs to another query", code="E103", help=AGAIN)
     try:
         return tuple(items.field(value, "cursor") for value in values)
     except InputError as error:
-        raise InputError("the cursor is not one that a query returned", code="E103") from error
+        raise InputError("the cursor is not one that a query returned", code="E103", help=AGAIN) from error

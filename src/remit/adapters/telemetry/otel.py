@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from remit.core.errors import ConfigError
+from remit.core.extras import how_to_install
 from remit.core.semconv import (
     AGENT_NAME,
     ERROR_TYPE,
@@ -168,7 +169,7 @@ def _load(module: str) -> Any:
         raise ConfigError(
             f"OpenTelemetry is switched on, but `{module}` is not installed",
             code="E231",
-            help="pip install 'remit[otel]', or unset `REMIT_OTEL` and `OTEL_EXPORTER_OTLP_ENDPOINT`",
+            help=how_to_install("otel") + "; or unset `REMIT_OTEL` and `OTEL_EXPORTER_OTLP_ENDPOINT`",
         )
     return import_module(module)
 

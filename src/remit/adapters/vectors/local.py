@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from remit.adapters.vectors.checking import safe_name
 from remit.core.errors import ConfigError, StoreError
+from remit.core.extras import how_to_install
 from remit.ports.vectors import Near, Vector
 
 try:
@@ -19,7 +20,7 @@ except ImportError as error:
     raise ConfigError(
         "documents need the package `numpy`, which is not installed",
         code="E695",
-        help="pip install 'remit[documents]'",
+        help=how_to_install("documents"),
     ) from error
 
 T = TypeVar("T")

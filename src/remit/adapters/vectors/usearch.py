@@ -18,6 +18,7 @@ import numpy as np
 from remit.adapters.vectors.local import LocalVectors
 from remit.adapters.vectors.matrix import Floats, Matrix
 from remit.core.errors import ConfigError
+from remit.core.extras import how_to_install
 from remit.ports.vectors import Near, Vector
 
 try:
@@ -26,7 +27,7 @@ except ImportError as error:
     raise ConfigError(
         "`documents.vectors = usearch` needs the package `usearch`, which is not installed",
         code="E695",
-        help="pip install 'remit[usearch]'",
+        help=how_to_install("usearch"),
     ) from error
 
 FEWEST = 10_000

@@ -27,6 +27,7 @@ class RuleKind(Kind):
 
     name = RULE
     remark = "it holds for events that are published from now on"
+    listed = "remit rules list"
 
     def __init__(self, subscriptions: Subscriptions) -> None:
         self._subscriptions = subscriptions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
@@ -10,6 +10,8 @@ from msgspec import Struct
 from remit.core.agent import AgentSpec
 from remit.core.definition import MAIN, is_name
 from remit.core.errors import DeniedError, InputError, NotFoundError
+from remit.core.event import RunCreated
+from remit.core.payload import load
 from remit.core.run import Run
 from remit.core.states import check
 from remit.core.states.imported import Linked, links
@@ -17,6 +19,7 @@ from remit.core.states.progress import Progress
 from remit.core.states.report import Problem
 from remit.core.states.resources import parse
 from remit.core.states.text import Positions
+from remit.core.words import closest
 from remit.engine import loading, resolving
 from remit.engine.kinds import AGENT, WORKFLOW
 from remit.engine.kit import Kit
@@ -28,9 +31,14 @@ from remit.ports.agents import Agent
 from remit.ports.services import tool_name
 
 if TYPE_CHECKING:
+    from remit.engine.stepping import Stepping
     from remit.engine.workflows.picturing import Picture
 
 Source = Literal["code", "registry", "run", "file"]
+
+
+MOST_NAMED = 100
+"""Workflows that are looked through for names like one that there is not."""
 
 
 class WorkflowSummary(Struct, frozen=True):
@@ -73,8 +81,10 @@ class Checked(Struct, frozen=True):
 class Workflows:
     """Looking at the workflows of all tenants; every question names its tenant."""
 
-    def __init__(self, kit: Kit) -> None:
+    def __init__(self, kit: Kit, stepping: Callable[[], Stepping] | None = None) -> None:
+        """`stepping` gives the kept folds of runs, for pictures of long ones; without it these are folded here."""
         self._kit = kit
+        self._stepping = stepping or self._own_stepping
 
     async def list(self, tenant_id: str, *, after: str = "", limit: int = 50) -> WorkflowPage:
         """The workflows behind the name `after`, those that are switched off and archived left out."""
@@ -111,12 +121,23 @@ class Workflows:
 
     async def _resolved(self, tenant_id: str, name: str) -> Resolved:
         kit = self._kit
-        found = await resolving.resolve(kit.registry, kit.catalogue, tenant_id, name, "")
+        try:
+            found = await resolving.resolve(kit.registry, kit.catalogue, tenant_id, name, "")
+        except NotFoundError as error:
+            raise await self._unknown(tenant_id, name) from error
         if found.document is None:
             raise NotFoundError(
                 f"`{name}` is an agent and no workflow", code="E649", help="`remit workflow list` shows those"
             )
         return found
+
+    async def _unknown(self, tenant_id: str, name: str) -> NotFoundError:
+        page = await self.list(tenant_id, limit=MOST_NAMED)
+        known = closest(name, [one.name for one in page.items])
+        return NotFoundError(
+            f"there is no workflow `{name[:100]}`",
+            help=f"known workflows: {known}; `remit workflow list` lists them",
+        )
 
     # documents
 
@@ -157,8 +178,8 @@ class Workflows:
 
     async def of_run(self, tenant_id: str, run_id: str, name: str = "") -> WorkflowView:
         """The workflow that a run goes by, as it was when the run began. Raises NotFoundError as `picture_of_run`."""
-        run, progress = await self._run(tenant_id, run_id, name)
-        spec, document = run.agent, dict(progress.document)
+        start, found = await self._begun(tenant_id, run_id, name)
+        spec, document = start.agent, dict(found)
         bound = await self.bindings(tenant_id, document)
         return WorkflowView(spec.name, spec.version, "run", spec.description, document, spec, bound)
 
@@ -182,19 +203,38 @@ class Workflows:
 
         Raises NotFoundError for a run that is not there, is of another workflow than `name`, or of none (E649).
         """
+        from remit.engine.long_runs import is_long
         from remit.engine.workflows.picturing import pictured
 
+        start, document = await self._begun(tenant_id, run_id, name)
+        head = await self._kit.store.head(run_id)
+        # One that Step Functions moves is never too long: an execution ends after 25,000 events of its own.
+        if head is not None and is_long(head) and not start.execution:
+            from remit.engine.workflows.long_pictures import picture_of_long
+
+            return await picture_of_long(
+                self._kit.store, self._stepping(), run_id, tenant_id, document, start.agent.name
+            )
         run, progress = await self._run(tenant_id, run_id, name)
         return pictured(progress.document, _title(run), run)
+
+    def _own_stepping(self) -> Stepping:
+        from remit.engine.stepping import Stepping
+
+        return Stepping(self._kit.store, self._kit.clock)
+
+    async def _begun(self, tenant_id: str, run_id: str, name: str) -> tuple[RunCreated, Mapping[str, Any]]:
+        """What a run of a workflow began with, and its document."""
+        start, contents = await loading.start(self._kit.store, run_id, tenant_id)
+        document = load(start.workflow, contents)
+        if document is None or (name and start.agent.name != name):
+            raise _of_none(run_id, name, start.agent.name)
+        return start, document
 
     async def _run(self, tenant_id: str, run_id: str, name: str) -> tuple[Run, Progress]:
         run, _ = await loading.load(self._kit.store, run_id, tenant_id)
         if run.workflow is None or (name and run.agent.name != name):
-            raise NotFoundError(
-                f"run `{run_id}` is of no workflow" + (f" `{name}`" if name else ""),
-                code="E649",
-                help=f"it is of `{run.agent.name}`",
-            )
+            raise _of_none(run_id, name, run.agent.name)
         return run, run.workflow
 
 
@@ -212,6 +252,14 @@ def document_of(agent: Agent) -> Mapping[str, Any] | None:
     """The document of a workflow that code defines; None for an agent."""
     found: Mapping[str, Any] | None = getattr(agent, "document", None)
     return found
+
+
+def _of_none(run_id: str, name: str, agent: str) -> NotFoundError:
+    return NotFoundError(
+        f"run `{run_id}` is of no workflow" + (f" `{name}`" if name else ""),
+        code="E649",
+        help=f"it is of `{agent}`",
+    )
 
 
 def _visit(run_id: str, progress: Progress, place: str) -> str:

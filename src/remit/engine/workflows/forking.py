@@ -147,7 +147,7 @@ class Forks:
         envelope, writes = await envelopes.take(kit, task.tenant_id, budget)
         created = replace(
             first, task=replace(task, input=first.task.input), budget=budget, envelope=envelope, parent_run="",
-            parent_step="", root_run=new_id, depth=0, handoff=None, forked_from=f"{run.run_id}#{place}",
+            parent_step="", root_run=new_id, depth=0, handoff=None, within="", forked_from=f"{run.run_id}#{place}",
         )  # fmt: skip
         kept = [created, *rest]
         now = kit.clock.now()

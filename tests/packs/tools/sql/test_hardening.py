@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from world import SERVERS, World, at, connected, shop
 
+from remit.core.extras import how_to_install
 from remit.sdk import ConfigError, RemitError, ToolError
 from remit_packs.tools.sql import Limits
 from remit_packs.tools.sql.engines import open_engine
@@ -192,4 +193,4 @@ def test_a_missing_package_says_what_to_install(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else found(name))
     with pytest.raises(ConfigError) as refused:
         open_engine("shop", url)
-    assert (refused.value.code, refused.value.help) == ("E695", f"pip install 'remit[{extra}]'")
+    assert (refused.value.code, refused.value.help) == ("E695", how_to_install(extra))

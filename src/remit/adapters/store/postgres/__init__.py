@@ -1,6 +1,7 @@
 """The store in PostgreSQL: several machines, one transaction boundary. Needs the extra `postgres`."""
 
 from remit.core.errors import ConfigError
+from remit.core.extras import how_to_install
 
 try:
     import psycopg as _psycopg  # noqa: F401
@@ -9,7 +10,7 @@ except ImportError as error:
     raise ConfigError(
         "the PostgreSQL store needs the package `psycopg`, which is not installed",
         code="E210",
-        help='pip install "remit[postgres]"',
+        help=how_to_install("postgres"),
     ) from error
 
 from remit.adapters.store.postgres.store import PostgresStore as PostgresStore
