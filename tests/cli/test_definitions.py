@@ -280,5 +280,7 @@ def test_a_policy_says_when_it_is_in_force(remit: Callable[..., Any], project: P
 def test_a_folder_without_files_is_refused(remit: Callable[..., Any], project: Path) -> None:
     """Pruning everything because a folder was mistyped would be a disaster."""
     answer = remit("apply", "-f", "nowhere", "--prune")
-    assert answer.code == 3
-    assert "holds no YAML or JSON file" in answer.err
+    assert (answer.code, "there is no file or folder `nowhere`" in answer.err) == (2, True)
+    (project / "empty").mkdir()
+    answer = remit("apply", "-f", "empty", "--prune")
+    assert (answer.code, "holds no YAML or JSON file" in answer.err) == (3, True)

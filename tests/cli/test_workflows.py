@@ -407,7 +407,7 @@ def test_any_program_is_a_worker(flows: Path, remit: Remit, command: str, result
 
 def test_a_worker_says_that_it_is_alive(flows: Path, remit: Remit, start: Any) -> None:
     """A task with heartbeats lasts longer than they may be apart; without a worker it ends."""
-    document = BY_HAND.replace("    Next:", "    HeartbeatSeconds: 2\n    Next:", 1)
+    document = BY_HAND.replace("    Next:", "    HeartbeatSeconds: 5\n    Next:", 1)
     (flows / "by_hand.yaml").write_text(document)
     run_id = by_hand(remit)
     driving = start("worker")
@@ -417,7 +417,7 @@ def test_a_worker_says_that_it_is_alive(flows: Path, remit: Remit, start: Any) -
             "work",
             "measure",
             "--command",
-            "sleep 4; echo 1",
+            "sleep 7; echo 1",
             "--heartbeat",
             "0.5",
             "--until-idle",

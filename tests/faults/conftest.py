@@ -23,6 +23,7 @@ DYNAMODB = os.environ.get("REMIT_TEST_MINISTACK", "")
 REDIS = os.environ.get("REMIT_TEST_REDIS", "")
 FEW = ("dynamodb", "redis")
 LONG = ("random", "transition")
+MANY = (*LONG, "every_named_point", "stopped_past_its_lease", "race_for_one_run")
 LONG_ON = {"redis": ("test_bus.py",), "dynamodb": ("test_bus.py",)}
 NIGHT_S = 3600
 """The limit of a test by night. Its long size on an emulator, on a machine that is busy, is no test that hangs."""
@@ -33,14 +34,14 @@ ACCOUNT = f"{secrets.randbelow(10**12):012d}"
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On stores of `FEW` one case of each test runs on every commit, and all by night: what is killed is the same everywhere.
 
-    Cases of `LONG` tests are shared out among SQLite and PostgreSQL, each on one of them.
+    Cases of `MANY` tests are shared out among SQLite and PostgreSQL, each on one of them.
     """
     ours = [item for item in items if HERE in item.path.parents]
     if config.getoption("--nightly"):
         for item in ours:
             item.add_marker(pytest.mark.timeout(NIGHT_S))
         return
-    _share_out([item for item in ours if any(word in item.nodeid for word in LONG)])
+    _share_out([item for item in ours if any(word in item.nodeid for word in MANY)])
     cases: dict[tuple[str, str], list[pytest.Item]] = {}
     for item in ours:
         if _store(item) in FEW:

@@ -154,7 +154,7 @@ async def test_killed_at_random_instants(tmp_path: Path, web: Web) -> None:
     """SIGKILL at instants drawn from the time an undisturbed worker takes, several times over."""
     chance = random.Random(20)
     kills, duration = 0, 0.0
-    for number in range(7):
+    for number in range(5):
         home = tmp_path / str(number)
         home.mkdir()
         web.requests.clear()
@@ -165,4 +165,4 @@ async def test_killed_at_random_instants(tmp_path: Path, web: Web) -> None:
         check(at_work.to_the_end(), at_work)
         duration = duration or time.monotonic() - started
         kills += at_work.kills
-    assert kills >= 6
+    assert kills >= 4

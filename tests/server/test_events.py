@@ -147,8 +147,12 @@ def test_rules_are_tried_before_they_are_written(adam: httpx.Client) -> None:
 
 
 def test_what_cannot_be_delivered_is_seen_redriven_and_discarded(adam: httpx.Client, until: Any) -> None:
-    """A rule whose target is not there: its events become dead letters."""
-    rule(adam, "lost", pattern={"type": ["order.lost"]}, target="nobody", retry={"attempts": 1})
+    """A rule whose target is switched off: its events become dead letters."""
+    closed = f"{API}/definitions/workflow/closed"
+    flow = {"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}
+    adam.put(closed, json={"spec": flow, "reason": "a test"}).raise_for_status()
+    rule(adam, "lost", pattern={"type": ["order.lost"]}, target="closed", retry={"attempts": 1})
+    adam.post(f"{closed}/disable", json={"reason": "a test"}).raise_for_status()
     post(adam, event("l1", type="order.lost")).raise_for_status()
     where = f"{API}/events/dead-letters"
 
@@ -156,11 +160,11 @@ def test_what_cannot_be_delivered_is_seen_redriven_and_discarded(adam: httpx.Cli
         return adam.get(where, params={"subscription": "rule:lost"}).json()["items"]
 
     (first,) = until(dead)
-    assert "there is no agent" in first["problem"]
+    assert "is disabled" in first["problem"]
     assert (first["event"]["id"], first["attempts"]) == ("l1", 1)
     one = f"{where}/{first['dead_letter_id']}"
     assert adam.get(one).json() == first
-    rule(adam, "lost", pattern={"type": ["order.lost"]}, target="nobody", retry={"attempts": 1})
+    rule(adam, "lost", pattern={"type": ["order.lost"]}, target="closed", retry={"attempts": 1})
     assert adam.post(f"{one}/redrive").status_code == 202
     assert adam.get(one).status_code == 404
     (second,) = until(dead)

@@ -72,7 +72,7 @@ def test_the_diff_is_what_brute_force_finds(store: Callable[[str], Store], left:
     mine, theirs = store(left), store(right)
 
     @settings(
-        max_examples=8,
+        max_examples=5,
         deadline=None,
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -196,7 +196,7 @@ def columns_of(rows: list[tuple[Any, ...]]) -> Mapping[str, tuple[str, list[Any]
 
 
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
