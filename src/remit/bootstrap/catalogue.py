@@ -71,10 +71,10 @@ def check_agents(catalogue: Known) -> None:
     found: list[str] = []
     close: dict[str, None] = {}
     for agent in catalogue.agents.values():
-        strange = [] if isinstance(agent, CodedWorkflow) else sorted({*agent.spec.tools} - {*catalogue.tools})
-        for name in (
-            n for n in strange if n not in catalogue.tools
-        ):  # servers know their tools without listing them
+        names = [] if isinstance(agent, CodedWorkflow) else sorted({*agent.spec.tools})
+        for name in names:
+            if name in catalogue.tools:  # asked one by one: servers know their tools without listing them
+                continue
             found.append(f"agent `{agent.spec.name}` names `{name}`")
             close.update(dict.fromkeys(get_close_matches(name, catalogue.tools, n=1)))
     if found:
