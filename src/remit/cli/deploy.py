@@ -146,7 +146,9 @@ def logs(
         bool, typer.Option("-f", "--follow", help="Go on with new lines, until Ctrl-C.")
     ] = False,
     agent: Annotated[str, typer.Option("--agent", metavar="NAME", help="Of this agent's function.")] = "",
-    run: Annotated[str, typer.Option("--run", metavar="ID", help="That speak of this run.")] = "",
+    run: Annotated[
+        str, typer.Option("--run", metavar="ID", help="That speak of this run: what went wrong with it.")
+    ] = "",
     words: Annotated[str, typer.Option("--grep", metavar="TEXT", help="That contain this.")] = "",
     minutes: Annotated[float, typer.Option("--minutes", min=0, help="Of the last so many minutes.")] = 10,
     as_json: o.Json = False,

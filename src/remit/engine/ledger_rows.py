@@ -35,8 +35,8 @@ def as_it_ended(run: Run, step: Step) -> Put:
         verdict,
         step.state,
         step.started_ts,
-        output,
-        step.latency_ms,
+        output_ref=output,
+        latency_ms=step.latency_ms,
     )
     return Put(CALL, asdict(row))
 
@@ -50,6 +50,7 @@ def _row(
     verdict: str,
     status: str,
     started_ts: int,
+    *,
     output_ref: str = "",
     latency_ms: float = 0.0,
 ) -> ToolCallRecord:
