@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.generation.feedback import FeedbackSources
+from schemathesis.pytest._test_builder import build_operation_test
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     ignored_auth,
@@ -30,8 +34,9 @@ CHECKS = [
 ]
 
 
-schema = schemathesis.openapi.from_dict(routes().openapi())
-
+DOCUMENT = schemathesis.openapi.from_dict(routes().openapi())
+OPERATIONS = {each.ok().label: each.ok() for each in DOCUMENT.get_all_operations()}
+ABOUT_THINGS = [label for label in OPERATIONS if re.search(r"{|invoke|runs$", label)]
 
 bounded = settings(
     max_examples=7,
@@ -116,23 +121,41 @@ def send(case, shared):
     )
 
 
-@schema.parametrize()
-@bounded
-def test_whatever_is_sent_is_answered_as_documented(case, shared):
+def each_case(label, handle):
+    """Hand over each request made up for an operation. The cases are made here: `parametrize` of schemathesis makes them when tests
+    are collected, which each worker does for all."""
+    build_operation_test(
+        config=DOCUMENT.config,
+        operation=OPERATIONS[label],
+        test_func=bounded(handle),
+        given_kwargs={},
+        feedback=FeedbackSources(),
+    )()
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_whatever_is_sent_is_answered_as_documented(label, shared):
     """Valid or not, with ids and bodies that nobody thought of."""
-    send(case, shared)
+
+    def handle(case):
+        send(case, shared)
+
+    each_case(label, handle)
 
 
-@schema.include(path_regex="{|invoke|runs$").parametrize()
-@bounded
-def test_whatever_is_sent_about_real_things_is_answered_as_documented(case, shared, ids):
+@pytest.mark.parametrize("label", ABOUT_THINGS)
+def test_whatever_is_sent_about_real_things_is_answered_as_documented(label, shared, ids):
     """The ids exist and the agents are real; everything else is made up."""
-    case.path_parameters = {
-        name: ids.get(name, given) for name, given in (case.path_parameters or {}).items()
-    }
-    if isinstance(case.body, dict):
-        real = {"agent": "echo", "agents": ["echo"], "policy_profile": "default"}
-        case.body = {
-            k: real.get(k, v) for k, v in case.body.items() if k not in ("tenant_id", "actor_context")
+
+    def handle(case):
+        case.path_parameters = {
+            name: ids.get(name, given) for name, given in (case.path_parameters or {}).items()
         }
-    send(case, shared)
+        if isinstance(case.body, dict):
+            real = {"agent": "echo", "agents": ["echo"], "policy_profile": "default"}
+            case.body = {
+                k: real.get(k, v) for k, v in case.body.items() if k not in ("tenant_id", "actor_context")
+            }
+        send(case, shared)
+
+    each_case(label, handle)

@@ -113,7 +113,7 @@ class AthenaEngine(SqlEngine):
         except ImportError:
             raise driver_missing("Athena", how_to_install("s3")) from None
         try:
-            return boto3.client(
+            return boto3.Session().client(
                 "athena",
                 region_name=options.get("region"),
                 endpoint_url=options.get("endpoint"),

@@ -132,7 +132,7 @@ class _Bucket:
         config: dict[str, Any] = {}
         provider: Any = None
         try:
-            client = boto3.client(
+            client = boto3.Session().client(
                 "s3", region_name=options.get("region"), endpoint_url=options.get("endpoint")
             )
             if options.get("anonymous") == "true":

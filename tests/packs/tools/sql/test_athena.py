@@ -95,6 +95,17 @@ def test_a_tenant_sees_its_rows_of_the_lake(orders: str) -> None:
     assert refused.value.code == "E900"
 
 
+def test_credentials_are_those_of_now(orders: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not those that the process's own session of boto3 was first asked with, by whomever."""
+    import boto3
+
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with monkeypatch.context() as before:
+        before.setenv("AWS_ACCESS_KEY_ID", "123456789012")  # an account of the emulator, where nothing is
+        boto3.client("sts", endpoint_url=ENDPOINT, region_name="us-east-1").get_caller_identity()
+    assert asked(orders, orders).describe(at()).tables
+
+
 def test_a_workgroup_without_a_bound_is_refused(orders: str) -> None:
     """What a query scans is paid for: E907 until the workgroup bounds it."""
     with pytest.raises(ToolError, match="does not bound") as refused:

@@ -34,7 +34,7 @@ class AthenaEngine:
         self._options = address.options
         self._workgroup = address.options.get("workgroup", "primary")
         self._catalog = address.options.get("catalog", "AwsDataCatalog")
-        self._proved = False
+        self._client: Any = None
 
     def inspect(self) -> Tables:
         """The tables of the database."""
@@ -95,27 +95,29 @@ class AthenaEngine:
 
     def _connected(self) -> Any:
         """A client, once the workgroup was seen to bound what a query scans."""
+        if self._client is None:
+            self._client = self._proved()
+        return self._client
+
+    def _proved(self) -> Any:
         import boto3
         from botocore.exceptions import BotoCoreError, ClientError
 
         options = self._options
         try:
-            client = boto3.client(
+            # A session of its own: that of the process is not for several threads, and keeps the credentials it was first asked with.
+            client = boto3.Session().client(
                 "athena", region_name=options.get("region"), endpoint_url=options.get("endpoint")
             )
-            if not self._proved:
-                group = client.get_work_group(WorkGroup=self._workgroup)["WorkGroup"].get("Configuration", {})
-                if not group.get("BytesScannedCutoffPerQuery") or not group.get(
-                    "EnforceWorkGroupConfiguration"
-                ):
-                    raise misconfigured(
-                        self._name,
-                        f"its workgroup `{self._workgroup}` does not bound what a query scans",
-                        "set a limit of bytes scanned per query, and enforce the workgroup's settings",
-                    )
-                self._proved = True
+            group = client.get_work_group(WorkGroup=self._workgroup)["WorkGroup"].get("Configuration", {})
         except (BotoCoreError, ClientError, ValueError):
             raise unreachable(self._name) from None
+        if not group.get("BytesScannedCutoffPerQuery") or not group.get("EnforceWorkGroupConfiguration"):
+            raise misconfigured(
+                self._name,
+                f"its workgroup `{self._workgroup}` does not bound what a query scans",
+                "set a limit of bytes scanned per query, and enforce the workgroup's settings",
+            )
         return client
 
 
