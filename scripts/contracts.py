@@ -152,7 +152,7 @@ def _names(module_name: str) -> Iterator[str]:
     module = import_module(module_name)
     listed = getattr(module, "__all__", None)
     if module_name == "remit":
-        listed = [*import_module("remit.sdk").__all__, "App", "open_app"]
+        listed = [*import_module("remit.sdk").__all__, *module.PLACES]
     for name in listed or [n for n in vars(module) if not n.startswith("_")]:
         value = getattr(module, name)
         if listed is None and (inspect.ismodule(value) or getattr(value, "__module__", "") != module_name):

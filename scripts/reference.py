@@ -29,6 +29,14 @@ def cli_page() -> str:
         "",
         f"{MADE} `remit COMMAND --help` prints the same. {app.info.epilog} 130 interrupted.",
         "Errors go to stderr with a code ([errors](errors.md)); with `--json` stdout is one JSON document.",
+        "",
+        "What a command says goes to stderr. With `--json` stdout is that one document, of the same shape wherever the same is shown:",
+        "",
+        "| a command that | prints |",
+        "|---|---|",
+        '| lists | `{"items": [...], "cursor": ...}`; the next page starts at `cursor`, if there is one |',
+        "| shows, makes or changes one thing | the thing as the HTTP API gives it |",
+        '| takes something away | `{"kind": ..., "id": ..., "gone": true}` |',
     ]
     for name, command in commands(root, "remit"):
         context = command.make_context(

@@ -6,4 +6,4 @@ if [ "${CI:-}" = "true" ]; then
   # shellcheck source=/dev/null
   source scripts/ci/services.sh
 fi
-.venv/bin/pytest -n "${REMIT_TEST_PROCESSES:-3}" --dist loadfile --no-loadscope-reorder --durations=40 "$@"
+.venv/bin/pytest -n "${REMIT_TEST_PROCESSES:-4}" --dist loadfile --no-loadscope-reorder --durations=40 "$@"

@@ -9,8 +9,10 @@ import pytest
 from remit.bootstrap.adapters import shared_session
 
 LONG = (
-    "tests/deploy/",
+    "tests/deploy/test_end_to_end.py",
+    "tests/deploy/template/test_template.py",  # makes the template that other files of its folder would wait for
     "tests/frameworks/",
+    "tests/deploy/",
     "tests/console/",
     "tests/faults/",
     "tests/workflows/",

@@ -93,7 +93,7 @@ class AssetsBucket:
                 return
             with tempfile.TemporaryDirectory() as folder:
                 packed = Path(folder) / "asset.zip"
-                zip_directory(asset.source, packed)
+                zip_directory(asset.source, packed, level=1 if self._account.place.is_emulator else 6)
                 self._s3.upload_file(str(packed), self.name, asset.key)
 
 

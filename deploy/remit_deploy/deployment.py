@@ -108,6 +108,13 @@ class Deployment:
             )
         return account
 
+    def authenticate(self) -> str:
+        """The id of the account, by asking AWS who calls: before anything is built that credentials may not be there for.
+
+        Raises ConfigError E864 for credentials that are missing, expired or of another account, DeniedError E865, StoreError E876.
+        """
+        return self.account.id
+
     @cached_property
     def stack(self) -> Stack:
         """Its stack."""

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import shutil
+import stat
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -118,7 +119,10 @@ def unpack(bucket: AssetsBucket, release: Release, where: Path) -> None:
     """
     shutil.rmtree(where, ignore_errors=True)
     with zipfile.ZipFile(io.BytesIO(bucket.get(release.asset))) as packed:
-        packed.extractall(where, [name for name in packed.namelist() if not name.endswith(".pyc")])
+        kept = [each for each in packed.infolist() if not each.filename.endswith(".pyc")]
+        packed.extractall(where, kept)
+        for each in kept:  # what could be executed still can, and the same files make the same zip again
+            (where / each.filename).chmod(0o755 if each.external_attr >> 16 & stat.S_IXUSR else 0o644)
     if (found := content_hash(where)) != release.bundle:
         raise ConfigError(
             f"the code of release `{release.id}` is not what was deployed: its hash is `{found[:16]}`",

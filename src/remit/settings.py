@@ -18,13 +18,18 @@ from remit.core.errors import ConfigError, InputError
 
 
 class ModelRoute(Struct, frozen=True, forbid_unknown_fields=True):
-    """A named way to a model: `provider` (rules, bedrock, anthropic, openai, ...), its model id, and what to try next."""
+    """A named way to a model: `provider` (rules, bedrock, anthropic, openai, ...), its model id, and what to try next.
+
+    With `cache` `exact` an answer is kept for `cache_ttl_s` seconds for whoever of the same tenant asks exactly the same.
+    """
 
     provider: str
     model: str = ""
     fallbacks: tuple[str, ...] = ()
     max_tokens: int = 2048
     timeout_s: float = 120.0
+    cache: Literal["off", "exact"] = "off"
+    cache_ttl_s: Annotated[float, Meta(gt=0, le=2_592_000)] = 3600.0
 
 
 class WorkflowSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -220,6 +225,8 @@ class FileSettings(Struct, frozen=True, forbid_unknown_fields=True):
     mcp_serve: McpServing = McpServing()
     connections: dict[str, Connection] = {}
     oidc: OidcSettings = OidcSettings()
+    extensions: dict[str, dict[str, Any]] = {}
+    """What extensions of other distributions are opened with, a table each: docs/howto/extend.md."""
     guardrails: str = ""
     """A file of guardrails (TOML) that texts to and from models pass, whatever the provider."""
     deploy: dict[str, Any] = {}
@@ -251,7 +258,8 @@ class Settings(Struct, frozen=True):
     elsewhere (`REMIT_CONSOLE_ORIGINS`, separated by commas): their pages may call the API with a key, never with a cookie.
     `operator_tenant` is the tenant whose admins run the deployment (`REMIT_OPERATOR_TENANT`): they see costs and budgets of every tenant.
     `search_path` is where commands are found (`PATH`).
-    `kafka`, `sandbox`, `web`, `documents`, `memory`, `mcp`, `mcp_serve`, `connections`, `oidc` and `guardrails` are those of `remit.toml`.
+    `kafka`, `sandbox`, `web`, `documents`, `memory`, `mcp`, `mcp_serve`, `connections`, `oidc`, `extensions` and `guardrails` are those of `remit.toml`.
+    `otel` sends spans by OpenTelemetry, and metrics with them unless `OTEL_METRICS_EXPORTER=none`.
     `guardrail` is `id:version` of a Bedrock Guardrail (`REMIT_GUARDRAIL`). `emf`: metrics as lines for CloudWatch (`REMIT_EMF=1`).
     """
 
@@ -279,6 +287,7 @@ class Settings(Struct, frozen=True):
     secrets: Mapping[str, str] = field(default_factory=dict)
     fault: str = ""
     otel: bool = False
+    otel_metrics: bool = True
     ci: bool = False
     smtp_url: str = ""
     notify_private: bool = True
@@ -300,6 +309,7 @@ class Settings(Struct, frozen=True):
     mcp_serve: McpServing = McpServing()
     connections: dict[str, Connection] = {}
     oidc: OidcSettings = OidcSettings()
+    extensions: dict[str, dict[str, Any]] = {}
     guardrails: str = ""
     search_path: str = ""
     emf: bool = False
@@ -349,7 +359,10 @@ def load(
             if k.startswith("REMIT_SECRET_")
         },
         fault=env.get("REMIT_FAULT", ""),
-        otel=env.get("REMIT_OTEL", "") == "1" or "OTEL_EXPORTER_OTLP_ENDPOINT" in env,
+        otel=env.get("REMIT_OTEL", "") == "1"
+        or "OTEL_EXPORTER_OTLP_ENDPOINT" in env
+        or "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" in env,
+        otel_metrics=env.get("OTEL_METRICS_EXPORTER", "") != "none",
         ci=env.get("CI") == "true",
         smtp_url=env.get("REMIT_SMTP_URL", ""),
         notify_private=env.get("REMIT_NOTIFY_PRIVATE", "1") == "1",
@@ -372,6 +385,7 @@ def load(
         search_path=env.get("PATH", ""),
         connections=file.connections,
         oidc=file.oidc,
+        extensions=file.extensions,
         guardrails=_beside(base, file.guardrails),
         emf=env.get("REMIT_EMF", "") == "1",
         chat_agent=env.get("REMIT_CHAT_AGENT") or "assistant",

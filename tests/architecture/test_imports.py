@@ -217,8 +217,10 @@ def test_every_module_is_importable_and_exports_what_it_says(name: str) -> None:
 def test_the_whole_public_surface_is_there() -> None:
     """Every name that `remit` offers lazily exists; another one is an AttributeError that names it."""
     assert {"Agent", "Pack", "Task", "tool"} <= set(sdk.__all__)
-    for name in (*sdk.__all__, *workflow.__all__, "App", "open_app"):
+    every = {*sdk.__all__, *workflow.__all__, *remit.PLACES}
+    for name in every:
         assert getattr(remit, name) is not None
+    assert every == set(dir(remit))
     with pytest.raises(AttributeError, match="no_such_thing"):
         remit.no_such_thing  # noqa: B018
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,10 @@ class Answer:
         """stdout as the one JSON document that it must be."""
         return json.loads(self.out)
 
+    def __iter__(self) -> Iterator[Any]:
+        """The exit code, stdout and stderr."""
+        return iter((self.code, self.out, self.err))
+
 
 Remit = Callable[..., Answer]
 
@@ -92,13 +97,43 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 
 @pytest.fixture
-def remit(project: Path, capsys: pytest.CaptureFixture[str]) -> Remit:
-    """Run a command in this process."""
+def remit(project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Remit:
+    """Run a command in this process, with `typed` on its stdin: a process of its own takes ten times as long."""
 
-    def call(*arguments: str) -> Answer:
-        code = execute(arguments)
+    def call(*arguments: str, typed: str | None = None, **environment: str) -> Answer:
+        with monkeypatch.context() as patched:
+            for name, value in environment.items():
+                patched.setenv(name, value)
+            if typed is not None:
+                patched.setattr("sys.stdin", io.StringIO(typed))
+            code = execute(arguments)
         said = capsys.readouterr()
         return Answer(code, said.out, said.err)
+
+    return call
+
+
+class Screen(io.StringIO):
+    """A terminal that cannot type."""
+
+    def isatty(self) -> bool:
+        """What decides on colour."""
+        return True
+
+
+@pytest.fixture
+def on_screen(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
+    """Run a command in this process whose stdout and stderr look like a terminal; for what a person types see `at_terminal`."""
+
+    def call(*arguments: str, **environment: str) -> tuple[int, str]:
+        screen = Screen()
+        with monkeypatch.context() as patched:
+            for name, value in {"TERM": "xterm-256color", "COLUMNS": "120", **environment}.items():
+                patched.setenv(name, value)
+            patched.setattr("sys.stdout", screen)
+            patched.setattr("sys.stderr", screen)
+            code = execute(arguments)
+        return code, screen.getvalue()
 
     return call
 

@@ -32,7 +32,7 @@ def waiting(remit: Remit) -> tuple[str, str]:
 
 def test_the_scaffold_runs_and_its_own_test_passes(remit: Remit, project: Path) -> None:
     """`remit init` gives a project that works offline."""
-    assert remit("run", "hello").out.startswith("Hello, world!")
+    assert remit("run", "hello", "Ada").out.startswith("Hello, Ada!")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "tests"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -111,7 +111,7 @@ def test_json_of_one_run(remit: Remit) -> None:
     """Everything about a run as data; followed events are one line each."""
     run_id = remit("run", "hello", "Ada", "--json").document["run_id"]
     assert remit("runs", "show", run_id, "--json").document["run_id"] == run_id
-    events = remit("runs", "events", run_id, "--json").document
+    events = remit("runs", "events", run_id, "--json").document["items"]
     assert [e["seq"] for e in events] == list(range(len(events)))
     lines = remit("runs", "events", run_id, "--follow", "--json").out.splitlines()
     assert [json.loads(line)["seq"] for line in lines] == list(range(len(events)))
@@ -186,7 +186,7 @@ def test_a_rejected_call_does_not_happen(remit: Remit) -> None:
     (item,) = remit("approvals", "list", "--json").document["items"]
     remit("approvals", "reject", item["approval_id"], "--why", "no")
     answer = remit("runs", "resume", item["run_id"], *MORE)
-    events = remit("runs", "events", item["run_id"], "--json").document
+    events = remit("runs", "events", item["run_id"], "--json").document["items"]
     assert "EffectIntended" not in {e["type"] for e in events}
     assert answer.code == 4
 
@@ -221,11 +221,11 @@ def test_another_tenant_sees_nothing(remit: Remit) -> None:
         assert remit(*arguments, "--tenant", "other").code == 2
 
 
-def test_a_chat_is_a_session(run_program: Remit) -> None:
+def test_a_chat_is_a_session(remit: Remit) -> None:
     """Lines in, answers out, and the conversation is kept."""
-    answer = run_program("chat", "hello", "--session", "s1", "--no-steps", typed="Ada\n\n/quit\nEve\n")
+    answer = remit("chat", "hello", "--session", "s1", "--no-steps", typed="Ada\n\n/quit\nEve\n")
     assert (answer.code, answer.out.count("Hello, ")) == (0, 1), answer.err
-    assert len(run_program("runs", "list", "--session", "s1", "--json").document["items"]) == 1
+    assert len(remit("runs", "list", "--session", "s1", "--json").document["items"]) == 1
 
 
 def test_doctor_names_the_fix(remit: Remit, project: Path) -> None:

@@ -40,7 +40,7 @@ def connect(project: Path, there: Standin, **more: Any) -> None:
 def test_a_connection_is_listed_and_tried(remit: Remit, there: Standin) -> None:
     """A credential is got as a tool would, and something small is read; a secret that is wrong is a failure."""
     there.now_s = time.time
-    (row,) = remit("connections", "list", "--json").document
+    (row,) = remit("connections", "list", "--json").document["items"]
     assert (row["name"], there.asked) == (there.platform, [])
     assert row["auth"] in remit("connections", "list").out
     told = remit("connections", "test", there.platform)
@@ -57,7 +57,7 @@ def test_the_doctor_warns_of_tokens_that_do_not_end(remit: Remit, project: Path)
     """It works, but a credential that ends is better; settings that cannot work are a problem."""
     toml = project / "remit.toml"
     toml.write_text(f'{toml.read_text()}\n[connections.github]\n[connections.jira]\nauth = "token"\n')
-    found = {f["check"]: f for f in remit("doctor", "--json").document}
+    found = {f["check"]: f for f in remit("doctor", "--json").document["items"]}
     assert found["connection github"]["verdict"] == "note"
     assert "does not end" in found["connection github"]["result"]
     assert found["connection jira"]["verdict"] == "bad"

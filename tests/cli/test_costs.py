@@ -35,7 +35,7 @@ def test_what_runs_cost_and_what_they_may_spend(project: Path, remit) -> None:
 def test_what_policy_makes_of_tools_and_has_decided(project: Path, remit) -> None:
     """A tool that always asks, and the call of it that waits."""
     (project / "remit.toml").write_text('app = "more.py"\n')
-    tools = json.loads(remit("policy", "tools", "--json").out)
+    tools = json.loads(remit("policy", "tools", "--json").out)["items"]
     wipe = next(tool for tool in tools if tool["tool"] == "wipe")
     assert {verdict["verdict"] for verdict in wipe["verdicts"]} == {"needs_approval", "deny"}
     assert "asks" in remit("policy", "tools").out

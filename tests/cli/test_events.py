@@ -124,7 +124,7 @@ def test_dead_letters_are_listed_shown_sent_again_and_forgotten(shop: Path, remi
         (("events", "dead-letters", "redrive"), "E671"),
         (("rules", "add", "r", "--pattern", '{"type": []}', "--target", "a"), "E667"),
         (("rules", "show", "nobody"), "E104"),
-        (("rules", "test", "-e", "nowhere.json"), "E623"),
+        (("rules", "test", "-e", "nowhere.json"), "E1111"),
     ],
 )
 def test_mistakes_are_sentences(shop: Path, remit, arguments: tuple[str, ...], code: str) -> None:

@@ -135,10 +135,10 @@ def test_ctrl_c_ends_with_130_and_the_run_is_kept(start: Callable[..., Popen[str
     assert remit("runs", "show", run_id, "--json").document["status"] == "running"
 
 
-def test_a_traceback_only_on_request(run_program: Remit, project: Path) -> None:
+def test_a_traceback_only_on_request(remit: Remit) -> None:
     """REMIT_LOG=debug shows where an error came from; without it there is none."""
-    plain = run_program("runs", "list", REMIT_STORE="nope:")
-    debug = run_program("runs", "list", REMIT_STORE="nope:", REMIT_LOG="debug")
+    plain = remit("runs", "list", REMIT_STORE="nope:")
+    debug = remit("runs", "list", REMIT_STORE="nope:", REMIT_LOG="debug")
     assert (plain.code, debug.code) == (3, 3)
     assert plain.err.startswith("error[E204]: `nope:` names no store\nhelp: ")
     assert ("Traceback" in plain.err, "Traceback" in debug.err) == (False, True)

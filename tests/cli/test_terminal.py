@@ -20,14 +20,18 @@ def test_a_pipe_gets_no_colour(run_program: Remit) -> None:
     assert ESC not in answer.out + answer.err
 
 
-def test_a_terminal_gets_colour_unless_no_color(at_terminal: Terminal) -> None:
-    """NO_COLOR takes colour away from lines, errors and tables alike."""
-    colours = ("\x1b[3", "\x1b[1;3")
-    for arguments in (["run", "hello", "Ada"], ["runs", "list"], ["runs", "show", "nope"]):
-        _, shown = at_terminal(arguments)
-        _, plain = at_terminal(arguments, NO_COLOR="1")
-        assert ESC in shown
-        assert not any(c in plain for c in colours), plain
+def test_a_terminal_gets_colour_unless_no_color(at_terminal: Terminal, on_screen: Terminal) -> None:
+    """NO_COLOR takes colour, bold and dim away from lines, errors and tables alike; on a real terminal first."""
+    run = ["run", "hello", "Ada"]
+    for shown, plain in (
+        (at_terminal(run), at_terminal(run, NO_COLOR="1")),
+        *(
+            (on_screen(*arguments), on_screen(*arguments, NO_COLOR="1"))
+            for arguments in (run, ["runs", "list"], ["runs", "show", "nope"])
+        ),
+    ):
+        assert ESC in shown[1]
+        assert not [n for n in (1, 2, 31, 32, 33, 36) if f"\x1b[{n}m" in plain[1]], plain[1]
 
 
 def test_the_person_at_the_terminal_decides(at_terminal: Terminal) -> None:
@@ -55,12 +59,13 @@ def test_a_requester_at_the_prompt_is_refused_and_asked_again(at_terminal: Termi
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_there(run_program: Remit, shell: str) -> None:
+def test_completion_is_there(remit: Remit, run_program: Remit, shell: str) -> None:
     """The shell gets a script, and the script gets the nouns."""
-    assert "_REMIT_COMPLETE" in run_program(_REMIT_COMPLETE=f"source_{shell}").out
+    assert "_REMIT_COMPLETE" in remit(_REMIT_COMPLETE=f"source_{shell}").out
     asked = {"COMP_WORDS": "remit runs ", "COMP_CWORD": "2", "_TYPER_COMPLETE_ARGS": "remit runs "}
     asked["_TYPER_COMPLETE_FISH_ACTION"] = "get-args"
-    answer = run_program(_REMIT_COMPLETE=f"complete_{shell}", **asked)
+    call = run_program if shell == "bash" else remit
+    answer = call(_REMIT_COMPLETE=f"complete_{shell}", **asked)
     for noun in ("list", "show", "events", "verify", "archive", "export", "cancel", "resume"):
         assert noun in answer.out
 

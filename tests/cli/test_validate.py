@@ -14,7 +14,6 @@ from xml.etree import ElementTree
 import duckdb
 import pytest
 
-from remit.cli.main import execute
 from remit.cli.validate import without_password
 from remit_packs.validation.demo import demo_files
 
@@ -23,22 +22,14 @@ Said = tuple[int, str, str]
 
 
 @pytest.fixture
-def remit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Said]:
-    """Run a command in an empty folder with two files."""
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder with two files, in which `remit` runs commands."""
     for name in [n for n in os.environ if n.startswith(("REMIT_", "OTEL_"))] + ["NO_COLOR"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
     demo_files(tmp_path)
-
-    def call(*arguments: str) -> Said:
-        code = execute(arguments)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
+    return tmp_path
 
 
 def write(path: str, select: str) -> None:

@@ -206,11 +206,11 @@ def test_the_run_log_and_the_scorecard(shop: Path, remit) -> None:
     assert remit("scorecard", "nothing").code == 2
 
 
-def test_colour_is_for_terminals_and_can_be_switched_off(shop: Path, at_terminal) -> None:
+def test_colour_is_for_terminals_and_can_be_switched_off(shop: Path, on_screen) -> None:
     """NO_COLOR is honoured."""
-    code, coloured = at_terminal(["scorecard"])
+    code, coloured = on_screen("scorecard")
     assert (code, "\x1b[" in coloured) == (0, True)
-    code, plain = at_terminal(["scorecard"], NO_COLOR="1")
+    code, plain = on_screen("scorecard", NO_COLOR="1")
     assert (code, "\x1b[" in plain) == (0, False)
     assert "orders" in plain
 
@@ -220,3 +220,11 @@ def test_a_change_of_a_rule_is_shown_with_its_own_reason(shop, remit) -> None:
     gone = remit("validations", "delete", "c1", "--why", "replaced", "--as", "ana")
     assert gone.code == 0, gone.err
     assert "by ana: replaced" in gone.out
+
+
+def test_a_page_of_due_rules_is_not_empty_while_there_are_some(shop: Path, remit) -> None:
+    """However small it is: rules on their table's schedule come after those on their own."""
+    rule = ("--table", "items", "--type", "row_counts", "-p", "source_table=orders")
+    assert remit("validations", "create", "c2", *rule).code == 0
+    page = remit("validations", "list", "--due", "daily", "--limit", "1", "--json").document
+    assert [rule["config_id"] for rule in page["items"]] == ["c2"]

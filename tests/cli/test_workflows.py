@@ -216,12 +216,12 @@ def test_a_workflow_is_run_and_its_states_are_told(flows: Path, remit: Remit) ->
     assert (wrong.code, "E649" in wrong.err) == (2, True)
 
 
-def test_input_comes_from_an_argument_a_file_or_stdin(flows: Path, run_program: Remit) -> None:
+def test_input_comes_from_an_argument_a_file_or_stdin(flows: Path, remit: Remit) -> None:
     """`-` reads stdin."""
     (flows / "in.json").write_text('{"item": "cup"}')
-    assert run_program("workflow", "run", "order", "--input", "@in.json").out.strip() == "shipped cup"
+    assert remit("workflow", "run", "order", "--input", "@in.json").out.strip() == "shipped cup"
     typed = '{"item": "hat"}'
-    assert run_program("workflow", "run", "order", "--input", "-", typed=typed).out.strip() == "shipped hat"
+    assert remit("workflow", "run", "order", "--input", "-", typed=typed).out.strip() == "shipped hat"
 
 
 def test_a_document_in_a_file_runs_and_survives_a_kill(flows: Path, remit: Remit, start: Any) -> None:
@@ -259,14 +259,12 @@ def test_policy_may_keep_documents_out(flows: Path, remit: Remit) -> None:
     assert allowed.code == 0
 
 
-def test_following_draws_on_a_terminal(flows: Path, at_terminal: Terminal) -> None:
+def test_following_draws_on_a_terminal(flows: Path, at_terminal: Terminal, on_screen: Any) -> None:
     """The picture stays when the run has ended; NO_COLOR takes its colours away."""
     code, seen = at_terminal(["workflow", "run", "order", "--input", '{"item": "pen"}', "--follow"])
     assert (code, "✓ ship" in text.seen(seen)) == (0, True), seen
     assert "\x1b[32m✓" in seen
-    code, seen = at_terminal(
-        ["workflow", "run", "order", "--input", '{"item": "pen"}', "--follow"], NO_COLOR="1"
-    )
+    code, seen = on_screen("workflow", "run", "order", "--input", '{"item": "pen"}', "--follow", NO_COLOR="1")
     assert (code, "\x1b[32m" in seen, "✓ ship" in seen) == (0, False, True), seen
 
 
@@ -368,13 +366,11 @@ def test_a_task_is_taken_and_answered_by_hand(flows: Path, remit: Remit) -> None
     assert (nothing.code, nothing.out) == (1, "")
 
 
-def test_a_token_may_come_from_stdin(flows: Path, remit: Remit, run_program: Remit) -> None:
+def test_a_token_may_come_from_stdin(flows: Path, remit: Remit) -> None:
     """So that it stands in no list of processes."""
     run_id = by_hand(remit)
     token = remit("activities", "take", "measure").out.splitlines()[0]
-    failed = run_program(
-        "callbacks", "fail", "-", "--error", "Broken", "--cause", "no ruler", typed=token + "\n"
-    )
+    failed = remit("callbacks", "fail", "-", "--error", "Broken", "--cause", "no ruler", typed=token + "\n")
     assert failed.code == 0, failed.err
     ended = finished(remit, run_id)["result"]
     assert ended["result_payload"] == {"Error": "Broken", "Cause": "no ruler"}
@@ -407,7 +403,7 @@ def test_any_program_is_a_worker(flows: Path, remit: Remit, command: str, result
 
 def test_a_worker_says_that_it_is_alive(flows: Path, remit: Remit, start: Any) -> None:
     """A task with heartbeats lasts longer than they may be apart; without a worker it ends."""
-    document = BY_HAND.replace("    Next:", "    HeartbeatSeconds: 5\n    Next:", 1)
+    document = BY_HAND.replace("    Next:", "    HeartbeatSeconds: 3\n    Next:", 1)
     (flows / "by_hand.yaml").write_text(document)
     run_id = by_hand(remit)
     driving = start("worker")
@@ -417,7 +413,7 @@ def test_a_worker_says_that_it_is_alive(flows: Path, remit: Remit, start: Any) -
             "work",
             "measure",
             "--command",
-            "sleep 7; echo 1",
+            "sleep 4; echo 1",
             "--heartbeat",
             "0.5",
             "--until-idle",
@@ -540,12 +536,12 @@ def test_what_step_functions_cannot_do_is_refused(flows: Path, remit: Remit) -> 
 
 
 @pytest.mark.parametrize("shell", ["bash"])
-def test_names_and_files_are_completed(flows: Path, run_program: Remit, shell: str) -> None:
+def test_names_and_files_are_completed(flows: Path, remit: Remit, shell: str) -> None:
     """Workflows there are, and documents."""
     words = {
         "COMP_WORDS": "remit workflow show ",
         "COMP_CWORD": "3",
         "_TYPER_COMPLETE_ARGS": "remit workflow show ",
     }
-    answer = run_program(_REMIT_COMPLETE=f"complete_{shell}", **words)
+    answer = remit(_REMIT_COMPLETE=f"complete_{shell}", **words)
     assert {"order", "by_hand.yaml", "step.json"} <= set(answer.out.split()), answer.out

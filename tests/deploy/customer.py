@@ -95,10 +95,11 @@ def write_project(root: Path) -> None:
 
 
 class Remit:
-    """The customer's command line, in their project."""
+    """The customer's command line, in their project. `said` is what the last command talked, beside its output."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.said = ""
         self.variables: dict[str, str] = {}
 
     def __call__(self, *arguments: str, code: int = 0, timeout_s: float = 900) -> str:
@@ -114,6 +115,7 @@ class Remit:
             timeout=timeout_s,
             check=False,
         )
+        self.said = done.stderr
         assert done.returncode == code, f"remit {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done.stdout
 

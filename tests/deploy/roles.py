@@ -24,7 +24,8 @@ class Attempt(NamedTuple):
 
 
 ATTEMPTS = (
-    Attempt("receive from its own run queue", "sqs", "receive_message", {"QueueUrl": "{queue}run-{own}"}, True),
+    Attempt("receive from its own run queue", "sqs", "receive_message",
+            {"QueueUrl": "{queue}run-{own}", "WaitTimeSeconds": 0}, True),
     Attempt("read its own prefix of artifacts", "s3", "get_object", {"Bucket": "{bucket}", "Key": "agents/{own}/x"}, True),
     Attempt("receive from another agent's run queue", "sqs", "receive_message", {"QueueUrl": "{queue}run-{other}"}),
     Attempt("send to another agent's run queue", "sqs", "send_message", {"QueueUrl": "{queue}run-{other}", "MessageBody": "x"}),

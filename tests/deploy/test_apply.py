@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from remit_deploy import access, assets, destroying, logs, releases
 from remit_deploy.aws import Account, Place
 from remit_deploy.deployment import RELEASE, DeployError, Deployment, Prepared
 from remit_deploy.environments import Source
+from remit_deploy.packaging.zipped import zip_directory
 from remit_deploy.stacks import StackEvent
 from remit_deploy.status import status_of
 
@@ -194,13 +196,20 @@ def test_what_is_to_be_kept_is_named(deployment: Deployment, source: Source, pre
 def test_a_release_is_kept_with_its_code(
     deployment: Deployment, source: Source, prepared: Make, tmp_path: Any
 ) -> None:
-    """What was deployed can be unpacked again, byte for byte; code that was changed in the bucket is refused."""
+    """What was deployed can be unpacked again, byte for byte, and run as before; code that was changed in the bucket is refused."""
+    script = tmp_path / "bundle-1" / "run.sh"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
     first = prepared(1)
     applied(deployment, first, source)
     found = releases.load(deployment.bucket, first.release.id, deployment.name)
     assert found == first.release
     releases.unpack(deployment.bucket, found, tmp_path / "again")
-    assert (tmp_path / "again" / "index.py").read_bytes() == (tmp_path / "bundle-1" / "index.py").read_bytes()
+    for name in ("bundle-1", "again"):
+        zip_directory(tmp_path / name, tmp_path / f"{name}.zip")
+    assert (tmp_path / "again.zip").read_bytes() == (tmp_path / "bundle-1.zip").read_bytes()
+    assert os.access(tmp_path / "again" / "run.sh", os.X_OK)
 
     second = prepared(2)
     applied(deployment, second, source)

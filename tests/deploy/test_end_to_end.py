@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import boto3
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Response, expect, sync_playwright
 from tests.console.conftest import ARGUMENTS
 from tests.deploy import roles
 from tests.deploy.customer import (
@@ -204,7 +204,28 @@ def test_an_approval_parks_a_run_and_a_person_lets_it_go_on(world: World) -> Non
     assert (
         world.shop.call("POST", path, world.keys["bob"], {"kind": "approve", "rationale": "fine"})[0] == 200
     )
-    assert ended(world, run_id)["result"]["result_payload"] == "It is done: refunded 12.5 for order 7"
+    view = ended(world, run_id)
+    assert view["result"]["result_payload"] == "It is done: refunded 12.5 for order 7"
+    lines = logged(world, run_id)
+    assert list(dict.fromkeys(line["event"] for line in lines)) == ["created", "parked", "resumed", "ended"]
+    assert {(line["agent"], line["tenant_id"]) for line in lines} == {("clerk", "local")}
+    assert {line["trace_id"] for line in lines} == {view["result"]["trace_id"]}
+    assert lines[1]["waiting_on"] == f"approval:{approval['approval_id']}"
+    assert (lines[-1]["status"], lines[-1]["steps"] > 0, lines[-1]["seconds"] > 0) == ("success", True, True)
+    assert "refunded" not in json.dumps(lines), "what a run is about is in no log"
+
+
+def logged(world: World, run_id: str) -> list[dict[str, Any]]:
+    """What `remit deploy logs --run` shows of a run, when its end is there too: the lines of several functions, by their time."""
+
+    def look() -> Any:
+        shown = world.remit("deploy", "logs", *TARGET, "--minutes", "30", "--run", run_id, "--json")
+        lines = [json.loads(line)["data"] for line in shown.splitlines()]
+        found = sorted((line for line in lines if "event" in line), key=lambda line: line["ts"])
+        return found if found and found[-1]["event"] == "ended" else None
+
+    found: list[dict[str, Any]] = until(look)
+    return found
 
 
 def test_an_event_wakes_an_agent(world: World) -> None:
@@ -223,50 +244,6 @@ def test_an_event_wakes_an_agent(world: World) -> None:
         return [run for run in page["items"] if run["status"] == "success"]
 
     assert until(woken)
-
-
-def test_a_rule_is_checked_on_time_and_its_failure_is_told(world: World) -> None:
-    """A tick when the rule is due runs it: its run is in the log, and whoever subscribed to the topic hears what failed."""
-    until(lambda: datetime.now(UTC) >= world.due)
-    world.aws("lambda").invoke(FunctionName=f"{NAME}-tick", InvocationType="Event", Payload=b"{}")
-    (message,) = until(
-        lambda: world.aws("sqs").receive_message(QueueUrl=world.told, WaitTimeSeconds=5).get("Messages")
-    )
-    said = json.loads(json.loads(message["Body"])["Message"])["data"]
-    (run,) = world.remit.data("validations", "runs", "--table", "orders")["items"]
-    assert (run["status"], run["triggered_by"]) == ("FAILED", "scheduler")
-    assert run["details"]["below_count"] == 1
-    assert [(line["config_id"], line["run_id"]) for line in said["lines"]] == [
-        ("orders-amount", run["run_id"])
-    ]
-
-
-def test_a_message_that_nobody_can_read_is_given_up_and_can_be_sent_again(world: World) -> None:
-    """After five receives it lies among the dead letters, where an operator sees it and sends it once more."""
-    sqs = world.aws("sqs")
-    queue = sqs.get_queue_url(QueueName=f"{NAME}-run-clerk")["QueueUrl"]
-    dead = sqs.get_queue_url(QueueName=f"{NAME}-run-clerk-dead")["QueueUrl"]
-    sqs.set_queue_attributes(
-        QueueUrl=queue, Attributes={"VisibilityTimeout": "1"}
-    )  # or it takes half an hour
-    sqs.send_message(QueueUrl=queue, MessageBody="no hint")
-
-    def given_up() -> bool:
-        name = "ApproximateNumberOfMessages"
-        found = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=[name])["Attributes"]
-        return bool(found[name] == "1")
-
-    until(given_up)
-    (seen,) = [q for q in world.remit.data("queues", "list")["items"] if q["agent"] == "clerk"]
-    assert (seen["waiting"], seen["dead"]) == (0, 1)
-    world.remit("queues", "redrive", "clerk")
-    assert not given_up()
-    for url in (queue, dead):  # it would be given up again
-        sqs.purge_queue(QueueUrl=url)
-    logged = world.remit(
-        "deploy", "logs", *TARGET, "--minutes", "30", "--agent", "clerk", "--grep", "no hint"
-    )
-    assert len(logged.splitlines()) >= 5
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +266,9 @@ def test_a_person_works_in_the_console(world: World, edge: Edge) -> None:
     with browsing(edge.domain, edge.port) as (page, said):
         page.goto(url)
         page.get_by_label("API key").fill(world.keys["bob"])
-        page.get_by_role("button", name="Sign in").click()
+        # Functions start for all that a page asks for at once.
+        with page.expect_response(of_the_feed, timeout=2 * WAIT_MS):
+            page.get_by_role("button", name="Sign in").click()
         page.goto(f"{url}#/runs")
         expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=WAIT_MS)
         run_id = submitted(world, "clerk", task_id="console-1", objective="a refund seen from afar")
@@ -299,14 +278,21 @@ def test_a_person_works_in_the_console(world: World, edge: Edge) -> None:
         page.get_by_role("dialog").get_by_role("button", name="Approve", exact=True).click()
         page.goto(f"{url}#/runs/{run_id}")
         expect(page.get_by_text("refunded 12.5 for order 7").first).to_be_visible(timeout=WAIT_MS)
+        for _ in range(2):  # a first one may have been on its way
+            page.wait_for_event("response", of_the_feed)
         assert not page.get_by_text("not live").is_visible()
         (cookie,) = page.context.cookies()
     told = [status for path, status in edge.asked if path.startswith("/api/v1/live")]
-    assert len(told) > 1
+    assert len(told) > 2
     assert set(told) == {200}
     assert (cookie["name"], cookie["domain"]) == ("__Host-remit_session", edge.domain)
     assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Strict")
     assert (said, edge.broken) == ([], [])
+
+
+def of_the_feed(answer: Response) -> bool:
+    """Whether it is one of the answers by which a page keeps up to date."""
+    return "/api/v1/live" in answer.url
 
 
 def test_the_consoles_door_opens_to_cloudfront_alone(world: World, edge: Edge) -> None:
@@ -386,17 +372,75 @@ def test_an_agent_may_ask_its_own_model(world: World) -> None:
     assert client.converse(modelId=MODEL, messages=messages)["stopReason"] == "end_turn"
 
 
+def test_a_message_that_nobody_can_read_is_given_up_and_can_be_sent_again(world: World) -> None:
+    """After five receives it lies among the dead letters, where an operator sees it and sends it once more."""
+    sqs = world.aws("sqs")
+    queue = sqs.get_queue_url(QueueName=f"{NAME}-run-clerk")["QueueUrl"]
+    dead = sqs.get_queue_url(QueueName=f"{NAME}-run-clerk-dead")["QueueUrl"]
+    sqs.set_queue_attributes(
+        QueueUrl=queue, Attributes={"VisibilityTimeout": "1"}
+    )  # or it takes half an hour
+    sqs.send_message(QueueUrl=queue, MessageBody="no hint")
+
+    def given_up() -> bool:
+        name = "ApproximateNumberOfMessages"
+        found = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=[name])["Attributes"]
+        return bool(found[name] == "1")
+
+    until(given_up)
+    (seen,) = [q for q in world.remit.data("queues", "list")["items"] if q["agent"] == "clerk"]
+    assert (seen["waiting"], seen["dead"]) == (0, 1)
+    world.remit("queues", "redrive", "clerk")
+    assert not given_up()
+    for url in (queue, dead):  # it would be given up again
+        sqs.purge_queue(QueueUrl=url)
+    logged = world.remit(
+        "deploy", "logs", *TARGET, "--minutes", "30", "--agent", "clerk", "--grep", "no hint"
+    )
+    assert len(logged.splitlines()) >= 5
+
+
+def test_a_rule_is_checked_on_time_and_its_failure_is_told(world: World) -> None:
+    """A tick when the rule is due runs it: its run is in the log, and whoever subscribed to the topic hears what failed."""
+    until(lambda: datetime.now(UTC) >= world.due)
+    world.aws("lambda").invoke(FunctionName=f"{NAME}-tick", InvocationType="Event", Payload=b"{}")
+
+    def failed() -> Any:
+        heard = world.aws("sqs").receive_message(QueueUrl=world.told, WaitTimeSeconds=5).get("Messages", ())
+        told = [json.loads(json.loads(message["Body"])["Message"]) for message in heard]
+        return next((each["data"] for each in told if "lines" in each.get("data", {})), None)
+
+    said = until(failed)
+    (run,) = world.remit.data("validations", "runs", "--table", "orders")["items"]
+    assert (run["status"], run["triggered_by"]) == ("FAILED", "scheduler")
+    assert run["details"]["below_count"] == 1
+    assert [(line["config_id"], line["run_id"]) for line in said["lines"]] == [
+        ("orders-amount", run["run_id"])
+    ]
+
+
 @pytest.mark.nightly
 def test_what_runs_in_dev_is_promoted_to_stage_by_one_command(world: World) -> None:
-    """The stage answers with the very code and definitions of dev, under names and keys of its own."""
-    done = world.remit.data("deploy", "promote", "--to", "stage", *TARGET, "--yes")
+    """It shows what it would do and wants somebody's word; then the stage runs the very bytes and definitions of dev, under names and
+    keys of its own. What is not deployed cannot be promoted."""
+    promote = ("deploy", "promote", "--to", "stage", *TARGET)
+    world.remit("deploy", "promote", "--from", "prod", "--to", "stage", *TARGET, "--yes", code=3)
+    assert "`shop-prod` is not deployed" in world.remit.said
+    release = world.remit.data("deploy", "outputs", *TARGET)[RELEASE]
+    assert "functions" in world.remit(*promote, code=3)
+    assert f"release {release}" in world.remit.said
+    assert "nobody is here to be asked" in world.remit.said
+    formation = world.aws("cloudformation")
+    assert [s["StackName"] for s in formation.describe_stacks()["Stacks"]] == [NAME], "nobody agreed"
+    done = world.remit.data(*promote, "--yes")
     assert done["ApiUrl"] != world.remit.data("deploy", "outputs", *TARGET)["ApiUrl"]
-    stacks = [
-        world.aws("cloudformation").describe_stacks(StackName=f"shop-{env}")["Stacks"][0]
-        for env in ("dev", "stage")
-    ]
-    outputs = [{o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]} for stack in stacks]
-    assert outputs[0][RELEASE] == outputs[1][RELEASE]
+    assert done[RELEASE] == release
+    functions = world.aws("lambda").get_paginator("list_functions").paginate()
+    code = {f["FunctionName"]: f["CodeSha256"] for page in functions for f in page["Functions"]}
+    assert len({name.split("-")[1] for name in code}) == 2
+    assert len(set(code.values())) == 1, "the same bytes everywhere"
+    world.remit(*promote, "--yes")
+    assert "nothing to do" in world.remit.said
 
 
 def test_the_status_is_healthy(world: World) -> None:

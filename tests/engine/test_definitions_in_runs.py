@@ -140,9 +140,9 @@ async def test_a_canary_is_the_same_for_a_whole_session() -> None:
 
 
 async def test_delegates_may_be_data() -> None:
-    """A child run goes by the registry too; one that is unknown or disabled is refused, and the parent goes on."""
+    """A child run goes by the registry too; one that is disabled is refused, and the parent is told."""
 
-    @agent(delegates=["helper", "nobody"])
+    @agent(delegates=["helper"])
     async def chief(input: Any, memory: Any, context: Any) -> Any:
         """Delegates to whom it is told."""
         done = await context.delegate(input, "help")
@@ -156,11 +156,27 @@ async def test_delegates_may_be_data() -> None:
         child = await app.runs.view(done.result_payload[1], "local")
         assert [(d.kind, d.name, d.version) for d in child.definitions] == [("agent", "helper", 1)]
         await app.registry.disable("local", "agent", "helper", **WHY)
-        for i, name in enumerate(("helper", "nobody")):
-            refused = await app.run(task("chief", f"r{i}", input=name))
-            assert refused.status == "failure"
-            assert refused.problem is not None
-            assert ("disabled" if name == "helper" else "no agent `nobody`") in refused.problem.message
+        refused = await app.run(task("chief", "r1", input="helper"))
+        assert (refused.status, refused.problem is not None) == ("failure", True)
+        assert refused.problem is not None
+        assert "disabled" in refused.problem.message
+
+
+async def test_an_agent_whose_delegates_are_nowhere_is_not_started() -> None:
+    """Neither in the code nor in the tenant's registry; others run, and the refused one does once it is defined."""
+    boss = Agent("chief", instructions="Lead.", delegates=["writr", "stored@live", "clerk"])
+    model = ScriptedModel(["done"], cycle=True)
+    async with app_for_tests(CODED, boss, model=model) as app:
+        body = {"instructions": "Help."}
+        await app.registry.create("local", "agent", "stored", body, **WHY)
+        with pytest.raises(DeniedError) as refused:
+            await app.runs.submit(task("chief", "t1"))
+        assert refused.value.code == "E1142"
+        assert refused.value.message == "agent `chief` may delegate to `writr`, and there is no such agent"
+        assert "`clerk`" in refused.value.help
+        assert (await app.run(task("clerk", "t2"))).status == "success"
+        await app.registry.create("local", "agent", "writr", body, **WHY)
+        assert (await app.run(task("chief", "t3"))).status == "success"
 
 
 async def test_a_model_route_may_be_data() -> None:
@@ -168,7 +184,7 @@ async def test_a_model_route_may_be_data() -> None:
     model, other = ScriptedModel(["a", "b"]), ScriptedModel([call("launch"), "d"])
     piloted = Agent("pilot", instructions="x", tools=[launch])
     async with app_for_tests(CODED, piloted, model=model) as app:
-        app.kit.models._adapters["other"] = other
+        app.kit.models._adapters = {"scripted": model, "other": other}
         r, at = app.registry, ("local", "model_route", "default")
         for bad in ({"provider": "nobody"}, {"provider": "other", "fallbacks": ["none"]}, {"model": "m"}):
             with pytest.raises(InputError):

@@ -99,7 +99,7 @@ def last(view: RunView, name: str) -> Any:
 async def test_an_address_from_untrusted_content_is_refused_and_the_path_is_told(source: str) -> None:
     """Also one from the text of a failure, or from what a call says it has read; no approval is asked for."""
     replies = [call(source, page="https://a.example/p"), call("send", to=HOSTILE), "ok"]
-    async with app_for_tests(clerk, replies=replies, policies=quiet()) as app:
+    async with app_for_tests(clerk, mailer, replies=replies, policies=quiet()) as app:
         view = await ran(app, policy_profile="quiet")
         step = last(view, "send")
     assert (step.state, SENT) == ("refused", [])
@@ -124,7 +124,7 @@ async def test_an_address_from_untrusted_content_is_refused_and_the_path_is_told
 async def test_an_address_that_somebody_trusted_named_is_free(before: list[Any], to: str) -> None:
     """The user, the agent's author or a trusted tool."""
     replies = [call("read", page="p"), *before, call("send", to=to), "ok"]
-    async with app_for_tests(clerk, replies=replies, policies=quiet()) as app:
+    async with app_for_tests(clerk, mailer, replies=replies, policies=quiet()) as app:
         view = await ran(app, policy_profile="quiet")
     assert (view.status, [s["to"] for s in SENT]) == ("success", [to])
 
@@ -132,7 +132,9 @@ async def test_an_address_that_somebody_trusted_named_is_free(before: list[Any],
 async def test_redacted_addresses_are_traced_as_well() -> None:
     """Under the default profile addresses are marks, and equal addresses have equal marks."""
     for to, happens in ((HOSTILE, 0), ("bob@acme.example", 1)):
-        async with app_for_tests(clerk, replies=[call("read", page="p"), call("send", to=to), "ok"]) as app:
+        async with app_for_tests(
+            clerk, mailer, replies=[call("read", page="p"), call("send", to=to), "ok"]
+        ) as app:
             await ran(app)
         assert len(SENT) == happens
 
@@ -140,28 +142,30 @@ async def test_redacted_addresses_are_traced_as_well() -> None:
 async def test_an_echo_makes_nothing_trusted() -> None:
     """A trusted tool that repeats what it was asked has not named it."""
     replies = [call("read", page="p"), call("directory", name=HOSTILE), call("send", to=HOSTILE), "ok"]
-    async with app_for_tests(clerk, replies=replies, policies=quiet()) as app:
+    async with app_for_tests(clerk, mailer, replies=replies, policies=quiet()) as app:
         assert last(await ran(app, policy_profile="quiet"), "send").state == "refused"
 
 
 async def test_one_bad_address_among_good_ones_is_enough() -> None:
     """The worst of several decides."""
     replies = [call("read", page="p"), call("send", to=f"bob@acme.example, {HOSTILE}"), "ok"]
-    async with app_for_tests(clerk, replies=replies, policies=quiet()) as app:
+    async with app_for_tests(clerk, mailer, replies=replies, policies=quiet()) as app:
         assert last(await ran(app, policy_profile="quiet"), "send").state == "refused"
 
 
 @pytest.mark.parametrize(("cents", "state"), [(1250, "done"), (90000, "refused"), (777, "awaiting")])
 async def test_an_amount_is_a_number_however_it_is_spelled(cents: int, state: str) -> None:
     """The user's `12.50` is 1250 cents; the page's is refused; one that the model made up needs a person."""
-    async with app_for_tests(clerk, replies=[call("read", page="p"), call("pay", cents=cents), "ok"]) as app:
+    async with app_for_tests(
+        clerk, mailer, replies=[call("read", page="p"), call("pay", cents=cents), "ok"]
+    ) as app:
         assert last(await ran(app), "pay").state == state
 
 
 async def test_what_the_model_made_up_waits_for_a_person_who_sees_why() -> None:
     """The approval says that the value stands nowhere; after it the call happens."""
     replies = [call("read", page="p"), call("send", to="new@other.example"), "ok"]
-    async with app_for_tests(clerk, replies=replies, policies=quiet()) as app:
+    async with app_for_tests(clerk, mailer, replies=replies, policies=quiet()) as app:
         view = await ran(app, policy_profile="quiet")
         (item,) = (await app.approvals.list("local")).items
         approval = convert(item, Approval)
@@ -176,7 +180,7 @@ async def test_what_the_model_made_up_waits_for_a_person_who_sees_why() -> None:
 async def test_what_an_approver_writes_is_the_approvers() -> None:
     """A person who puts another address into the arguments has named it."""
     replies = [call("read", page="p"), call("send", to="new@other.example"), "ok"]
-    async with app_for_tests(clerk, replies=replies, policies=quiet()) as app:
+    async with app_for_tests(clerk, mailer, replies=replies, policies=quiet()) as app:
         await ran(app, policy_profile="quiet")
         (item,) = (await app.approvals.list("local")).items
         edited = {"to": HOSTILE, "text": "yes, really"}
@@ -187,7 +191,7 @@ async def test_what_an_approver_writes_is_the_approvers() -> None:
 
 async def test_an_untainted_run_is_not_looked_at() -> None:
     """Without untrusted content the model may name whom it likes."""
-    async with app_for_tests(clerk, replies=[call("send", to="new@other.example"), "ok"]) as app:
+    async with app_for_tests(clerk, mailer, replies=[call("send", to="new@other.example"), "ok"]) as app:
         assert (await ran(app)).status == "success"
 
 
@@ -230,7 +234,9 @@ async def test_a_delegates_answer_vouches_for_what_its_trusted_tools_found() -> 
 
 async def test_a_task_made_from_an_untrusted_event_names_nobody() -> None:
     """What started the run is as trusted as it was labelled."""
-    async with app_for_tests(clerk, replies=[call("send", to=HOSTILE), "ok"], policies=quiet()) as app:
+    async with app_for_tests(
+        clerk, mailer, replies=[call("send", to=HOSTILE), "ok"], policies=quiet()
+    ) as app:
         given = task(clerk, objective=f"mail {HOSTILE}", policy_profile="quiet")
         run_id = await app.runs.submit(given, labels=Labels(True))
         await app.worker.run_until_idle()
@@ -243,7 +249,7 @@ async def test_in_a_session_that_read_untrusted_content_the_user_still_names_peo
     for wish, sent in ((f"Yes, mail {HOSTILE}", 1), ("Yes, mail them", 0)):
         SENT.clear()
         replies = [call("read", page="p"), said, call("send", to=HOSTILE), "ok"]
-        async with app_for_tests(clerk, replies=replies, policies=quiet()) as app:
+        async with app_for_tests(clerk, mailer, replies=replies, policies=quiet()) as app:
             await app.run(task(clerk, "t1", session_id="s", policy_profile="quiet", objective="Read p."))
             await app.run(task(clerk, "t2", session_id="s", policy_profile="quiet", objective=wish))
         assert len(SENT) == sent
@@ -266,7 +272,7 @@ async def test_with_private_data_about_only_a_link_that_stands_somewhere_is_foll
 ) -> None:
     """Letter for letter: whatever the model adds to an address leaves with it."""
     replies = [call("record", customer=1), call("read", page="p"), call("fetch", url=url), "ok"]
-    async with app_for_tests(clerk, replies=replies) as app:
+    async with app_for_tests(clerk, mailer, replies=replies) as app:
         assert last(await ran(app), "fetch").state == state
 
 

@@ -4675,7 +4675,7 @@ export interface components {
             /** @enum {unknown} */
             channel: "email" | "slack" | "sns" | "webhook";
             /** @enum {unknown} */
-            kind: "failure" | "recovery" | "test";
+            kind: "budget" | "failure" | "recovery" | "test";
             lines: components["schemas"]["RuleLine"][];
             /** @default 0 */
             more: number;
@@ -4726,7 +4726,7 @@ export interface components {
              *       "recovery"
              *     ]
              */
-            on: ("error" | "failure" | "recovery")[];
+            on: ("budget" | "error" | "failure" | "recovery")[];
             /** @default  */
             signing_key: string;
             /** @default [] */
@@ -4762,7 +4762,7 @@ export interface components {
              *       "recovery"
              *     ]
              */
-            on: ("error" | "failure" | "recovery")[];
+            on: ("budget" | "error" | "failure" | "recovery")[];
             /** @default  */
             signing_key: string;
             /** @default [] */

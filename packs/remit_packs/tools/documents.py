@@ -56,7 +56,7 @@ class Part(Struct, frozen=True):
     trust: str
 
 
-@tool(sensitivity="public", timeout_s=60.0)
+@tool(sensitivity="public", timeout_s=60.0, tags=["cites"])
 async def search_documents(
     context: ToolContext, query: Query, limit: Limit = 5, tags: Tags | None = None
 ) -> Passages:
@@ -68,7 +68,7 @@ async def search_documents(
     return Passages(query, [Found(p.citation, p.title, p.source, p.text, p.trust) for p in found])
 
 
-@tool(sensitivity="public", timeout_s=60.0, max_output_bytes=131_072)
+@tool(sensitivity="public", timeout_s=60.0, max_output_bytes=131_072, tags=["cites"])
 async def read_document(
     context: ToolContext, document_id: DocumentId, start: Start = 0, end: End = 0
 ) -> Part:

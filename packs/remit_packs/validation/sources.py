@@ -191,6 +191,9 @@ def address(location: str, secrets: SecretNames | None = None) -> Address:
         parts = urlsplit(whole)
         port = parts.port
     except ValueError:
+        if "[REDACTED" in location:  # a password that stands in a task's input is taken out of it
+            why = "a password in it was taken out; write it as ${secret:NAME}"
+            raise unclear(_shown(location), why) from None
         raise unclear(_shown(location), "it is no URL") from None
     login, _, _ = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")

@@ -49,6 +49,7 @@ from remit.engine.applying import Applying, RegistryApplier
 from remit.engine.approvals import Approvals
 from remit.engine.archiving import Archiving
 from remit.engine.audit import Audit
+from remit.engine.budget_alerts import BudgetAlerts
 from remit.engine.bus import rules as bus_rules
 from remit.engine.bus.announcing import Announcer
 from remit.engine.bus.local import LocalBus, attributed
@@ -194,6 +195,8 @@ class App(Asked):
         self.decisions = Decisions(self.store)
         self.envelopes = Envelopes(self.store)
         self.costs = Costs(self.store, self.clock)
+        told = (self.notifiers, self.notifications, self.telemetry)
+        self.budget_alerts = BudgetAlerts(self.store, self.clock, self.bus, *told)
         self.sweeper = Sweeper(
             self.clock,
             [
@@ -202,6 +205,7 @@ class App(Asked):
                 self.approvals.fill_deadlines,
                 self.costs.fold,
                 self.costs.fill,
+                self.budget_alerts.sweep,
             ],
         )
 
@@ -241,13 +245,21 @@ class App(Asked):
         return self.equipment.library
 
     async def __aenter__(self) -> App:
-        await self.store.open()
-        await self.store.declare(COLLECTIONS)
-        return self
+        return await self.open()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.close()
+
+    async def open(self) -> App:
+        """Open the store, where `async with` does not fit: in a notebook, whose cells share one app. Close it in the end."""
+        await self.store.open()
+        await self.store.declare(COLLECTIONS)
+        return self
+
+    async def close(self) -> None:
+        """Let go of everything; what telemetry holds back is sent."""
         flush(self.telemetry)
         await self.bus.close()
         await self.kit.models.close()
@@ -306,7 +318,7 @@ def open_app(
     policy = policy or CedarPolicy(
         load_profiles([*settings.policies, *(d for p in loaded for d in p.policies)])
     )
-    store = store or open_store(settings, clock)
+    store = store or open_store(settings, clock, secrets)
     blobs = open_blobs(settings)
     access = open_models(settings, loaded, clock, secrets, models or {}, routes or {})
 

@@ -17,6 +17,7 @@ from remit.adapters.secrets.mapping import MappingSecrets
 from remit.adapters.secrets.minted import MintedSecrets
 from remit.adapters.telemetry.many import ManyTelemetry
 from remit.adapters.telemetry.prometheus import PrometheusTelemetry
+from remit.bootstrap.extensions import Providers, names, opened
 from remit.core.errors import ConfigError
 from remit.core.message import Message
 from remit.engine.bus.local import LocalBus
@@ -133,8 +134,8 @@ def _open_secrets(settings: Settings, clock: Clock) -> Secrets:
     return ParameterSecrets(open_session(settings), clock, settings.deployment)
 
 
-def open_store(settings: Settings, clock: Clock) -> Store:
-    """The store that a URL names. Raises ConfigError for an unknown scheme."""
+def open_store(settings: Settings, clock: Clock, secrets: Secrets | None = None) -> Store:
+    """The store that a URL names, Remit's own or another distribution's. Raises ConfigError for an unknown scheme."""
     url = settings.store
     scheme = url.split(":", 1)[0]
     if scheme == "memory":
@@ -162,10 +163,17 @@ def open_store(settings: Settings, clock: Clock) -> Store:
         return open_redis(settings)
     if scheme == "dynamodb":
         return open_dynamodb(settings, clock)
+    port: type[Store] = Store  # type: ignore[type-abstract]
+    made = opened(
+        "remit.stores", scheme, port, url, settings, clock, secrets or open_secrets(settings, clock)
+    )
+    if made is not None:
+        return made
+    others = "".join(f"{name}:..., " for name in names("remit.stores"))
     raise ConfigError(
         f"`{url}` names no store",
         code="E204",
-        help="use sqlite:///PATH, postgresql://..., redis://..., dynamodb://NAME or memory: in REMIT_STORE",
+        help=f"use sqlite:///PATH, postgresql://..., redis://..., dynamodb://NAME, {others}or memory: in REMIT_STORE",
     )
 
 
@@ -303,11 +311,15 @@ def open_models(
         configured["default"] = Route(provider, model)
     configured.update(routes)
     configured.setdefault("default", Route("rules", "rules"))
-    return ModelAccess(configured, {**vendors(settings, packs, secrets), **adapters}, default_prices(), clock)
+    providers = Providers({**vendors(settings, packs, secrets), **adapters}, settings, clock, secrets)
+    return ModelAccess(configured, providers, default_prices(), clock, variant=settings.guardrail)
 
 
 def _route(route: ModelRoute) -> Route:
-    return Route(route.provider, route.model, route.fallbacks, route.max_tokens, route.timeout_s)
+    kept_s = route.cache_ttl_s if route.cache == "exact" else 0.0
+    return Route(
+        route.provider, route.model, route.fallbacks, route.max_tokens, route.timeout_s, cache_ttl_s=kept_s
+    )
 
 
 def vendors(
@@ -370,7 +382,7 @@ def open_telemetry(settings: Settings, clock: Clock) -> Telemetry:
     if settings.otel:
         from remit.adapters.telemetry.otel import exporting
 
-        every.append(exporting("remit", "0.1.0"))
+        every.append(exporting("remit", "0.1.0", metrics=settings.otel_metrics))
     if settings.emf:
         from remit.adapters.telemetry.emf import EmfTelemetry
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from remit.core.naming import LOCAL
+from remit.core.shown import Shown
+
 if TYPE_CHECKING:
     from remit.engine.cost_reports import CostReports
     from remit.engine.costs import Costs
@@ -23,6 +26,11 @@ class Asked:
     kit: Kit
     runs: Runs
     costs: Costs
+
+    async def show(self, run_id: str, reference: str, tenant_id: str = LOCAL) -> Shown:
+        """An artifact of a run by name or digest, for a notebook to show. Raises NotFoundError."""
+        artifact, data = await self.runs.artifact(run_id, tenant_id, reference)
+        return Shown(artifact.name, artifact.media_type, data)
 
     @cached_property
     def reading(self) -> Reading:

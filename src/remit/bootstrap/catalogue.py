@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import ChainMap
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from remit.core.errors import ConfigError, InputError
+from remit.core.mcp import SEPARATOR
 from remit.core.validation import ValidationType
 from remit.engine import delegation
 from remit.engine.schemas import check_schema
@@ -16,8 +18,21 @@ from remit.engine.workflows.spec import CodedWorkflow
 from remit.ports.agents import Agent, Catalogue, Tool
 from remit.sdk import CodeAgent, Pack
 
+log = logging.getLogger("remit.agents")
+
 EVERY_CHECK = "@validation_types"
 """Among an agent's delegates: the agents of all validation types there are, those of an app file too."""
+
+
+class Tools(ChainMap[str, Tool]):
+    """Tools of code first, then those that servers and AWS have. Asked many times a turn, so without ChainMap's detours."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The tool, or `default`."""
+        for some in self.maps:
+            if key in some:  # not `some.get`: what servers and AWS have is made when it is first asked for
+                return some[key]
+        return default
 
 
 class Known:
@@ -25,7 +40,7 @@ class Known:
 
     def __init__(self, packs: Sequence[Pack]) -> None:
         self.agents: dict[str, Agent] = {}
-        self.tools: ChainMap[str, Tool] = ChainMap({})
+        self.tools = Tools({})
         self.validation_types: dict[str, ValidationType] = {}
         offered: dict[str, Any] = {}
         for pack in packs:
@@ -67,13 +82,25 @@ class Known:
 
 
 def check_agents(catalogue: Known) -> None:
-    """Raise ConfigError E1094 for an agent of the code that names tools which are not there."""
+    """Raise ConfigError E1094 for an agent of the code that names tools which are not there.
+
+    A tool of an MCP server that is not there is only told, as a warning: it is the machine's settings that lack it, and such
+    an agent's runs are refused (E1141).
+    """
     found: list[str] = []
     close: dict[str, None] = {}
     for agent in catalogue.agents.values():
         names = [] if isinstance(agent, CodedWorkflow) else sorted({*agent.spec.tools})
         for name in names:
             if name in catalogue.tools:  # asked one by one: servers know their tools without listing them
+                continue
+            if SEPARATOR in name:
+                log.warning(
+                    "agent `%s` cannot run: remit.toml has no MCP server `%s`, whose tool `%s` it names",
+                    agent.spec.name,
+                    name.partition(SEPARATOR)[0],
+                    name,
+                )
                 continue
             found.append(f"agent `{agent.spec.name}` names `{name}`")
             close.update(dict.fromkeys(get_close_matches(name, catalogue.tools, n=1)))

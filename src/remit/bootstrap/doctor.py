@@ -14,6 +14,7 @@ from importlib.util import find_spec
 
 from remit.bootstrap import App, open_app
 from remit.bootstrap.catalogue import unknown_delegates
+from remit.bootstrap.extensions import extensions
 from remit.core.definition import is_name
 from remit.core.errors import ConfigError, DeniedError, NotFoundError, RemitError
 from remit.core.extras import how_to_install
@@ -38,7 +39,7 @@ EXTRAS = {
 
 async def examine(settings: Settings) -> list[Finding]:
     """What is found before anything runs: the program is opened, looked at and closed again."""
-    found = [python(), _home(settings), _port(settings), *_extras(settings)]
+    found = [python(), _home(settings), _port(settings), *_extras(settings), *extensions(settings)]
     try:
         app = open_app(settings)
     except RemitError as error:
@@ -56,7 +57,8 @@ async def examine(settings: Settings) -> list[Finding]:
 async def examine_running(app: App) -> list[Finding]:
     """What is found of a program that runs. Whatever is secret is left out of it."""
     settings = app.settings
-    found = [python(), _home(settings), *_extras(settings), _agents(app), _policy(app)]
+    found = [python(), _home(settings), *_extras(settings), *extensions(settings)]
+    found += [_agents(app), _policy(app)]
     found += [*_routes(settings), *_connections(settings)]
     try:
         found += [*await _delegates(app), await _store(app)]

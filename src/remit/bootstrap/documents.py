@@ -7,6 +7,7 @@ from pathlib import Path
 from remit.adapters.extraction.files import FileExtraction
 from remit.adapters.fulltext.sqlite import SqliteFullText
 from remit.bootstrap.adapters import shared_session
+from remit.bootstrap.extensions import names, opened, scheme_of
 from remit.core.errors import ConfigError
 from remit.engine.documents import Indexes, Library
 from remit.engine.embedding import Patient
@@ -16,6 +17,7 @@ from remit.ports.clock import Clock
 from remit.ports.embeddings import Embeddings
 from remit.ports.secrets import Secrets
 from remit.ports.store import Store
+from remit.ports.vectors import Vectors
 from remit.settings import Settings
 
 
@@ -27,13 +29,13 @@ def open_library(settings: Settings, store: Store, blobs: Blobs, clock: Clock, s
         blobs,
         clock,
         FileExtraction(),
-        open_indexes(settings, embeddings),
+        open_indexes(settings, embeddings, clock, secrets),
         crash=crashpoint(settings.fault),
     )
 
 
-def open_indexes(settings: Settings, embeddings: Embeddings) -> Indexes:
-    """Where words and vectors are: both in files of this machine, or both in PostgreSQL."""
+def open_indexes(settings: Settings, embeddings: Embeddings, clock: Clock, secrets: Secrets) -> Indexes:
+    """Where words and vectors are: both in files of this machine, both in PostgreSQL, or vectors where another distribution keeps them."""
     chosen, root = settings.documents.vectors, settings.home / "documents"
     if chosen.startswith(("postgresql://", "postgres://")):
         from remit.adapters.database.postgres import Database
@@ -51,10 +53,15 @@ def open_indexes(settings: Settings, embeddings: Embeddings) -> Indexes:
         from remit.adapters.vectors.local import LocalVectors
 
         return Indexes(words, LocalVectors(root / "vectors"), embeddings)
+    port: type[Vectors] = Vectors  # type: ignore[type-abstract]
+    made = opened("remit.vectors", scheme_of(chosen), port, chosen, settings, clock, secrets)
+    if made is not None:
+        return Indexes(words, made, embeddings)
+    others = "".join(f"{name}:..., " for name in names("remit.vectors"))
     raise ConfigError(
         f"`documents.vectors` is `{chosen[:100]}`",
         code="E937",
-        help="set it to `local`, `usearch` or postgresql://...",
+        help=f"set it to `local`, `usearch`, {others}or postgresql://...",
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from remit.bootstrap.extensions import OWN, find, load
 from remit.core.errors import ConfigError, RemitError
 from remit.sdk import Agent as LlmAgent
 from remit.sdk import CodeAgent, FunctionTool, Pack, Rule, agent
@@ -31,18 +32,21 @@ def find_packs(settings: Settings, app_file: str, *, given: bool) -> list[Pack]:
 
 
 def load_pack(name: str, home: Path) -> Pack:
-    """The pack `remit_packs.NAME`, or `module:attribute`. Raises ConfigError."""
+    """The pack `remit_packs.NAME`, an entry `NAME` of another distribution, or `module:attribute`. Raises ConfigError."""
     module_name, _, attribute = name.partition(":")
-    if "." not in module_name and not attribute:
-        module_name = f"remit_packs.{module_name}"
+    short = "." not in module_name and not attribute
+    point = find("remit.packs", name) if short and name not in OWN["remit.packs"] else None
     try:
-        module = importlib.import_module(module_name)
-        made = getattr(module, attribute or "pack")
+        if point is not None:
+            made = load("remit.packs", point)
+        else:
+            module = importlib.import_module(f"remit_packs.{module_name}" if short else module_name)
+            made = getattr(module, attribute or "pack")
     except (ImportError, AttributeError) as error:
         raise ConfigError(
             f"pack `{name}` cannot be loaded: {error}", code="E245", help="check `packs` in remit.toml"
         ) from error
-    pack = made if isinstance(made, Pack) else made(home=home)
+    pack = made(home=home) if callable(made) else made
     if not isinstance(pack, Pack):
         raise ConfigError(f"`{name}` is no Pack", code="E245", help="let `pack(home)` return a `remit.Pack`")
     return pack

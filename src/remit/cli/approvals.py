@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, paint, say, show, status, table
+from remit.cli.answers import listed
+from remit.cli.console import document, paint, say, show, status, table
 from remit.cli.session import person, with_app
 from remit.cli.text import brief, moment, plural
 
@@ -57,11 +58,11 @@ def list_(
     async def work(program: App) -> None:
         wanted = "" if status_ == "all" else status_
         page = await program.approvals.list(tenant, status=wanted, limit=limit, cursor=cursor or None)
-        if as_json:
-            document(page)
-            return
-        rows = [
-            [
+        listed(
+            page,
+            as_json,
+            ["approval", "status", "risk", "tool", "arguments", "asked by", "until"],
+            lambda i: [
                 i["approval_id"],
                 status(i["status"]),
                 i["risk_level"],
@@ -69,11 +70,8 @@ def list_(
                 brief(i["arguments"], 40),
                 brief(i["requested_by"]),
                 moment(i["expires_ts"]),
-            ]
-            for i in page.items
-        ]
-        table(["approval", "status", "risk", "tool", "arguments", "asked by", "until"], rows)
-        more(page.cursor)
+            ],
+        )
 
     with_app(work, home=home)
 
@@ -163,7 +161,7 @@ def constrain(
 @app.command("ask")
 def ask(
     approval_id: ApprovalId,
-    question: Annotated[str, typer.Argument(help="What you want to know first.")],
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What you want to know first.")],
     approver: o.As = o.APPROVER,
     role: o.Roles = [o.APPROVER_ROLE],  # noqa: B006 - typer copies it
     decision_id: DecisionId = "",
@@ -178,7 +176,7 @@ def ask(
 @app.command("answer")
 def answer(
     approval_id: ApprovalId,
-    text: Annotated[str, typer.Argument(help="The answer.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The answer.")],
     requester: Annotated[str, typer.Option("--as", metavar="NAME", help="Who answers.")] = o.REQUESTER,
     as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import say
+from remit.cli.answers import told
 from remit.cli.run import parse_input
 from remit.cli.session import with_app
 
@@ -21,6 +21,8 @@ app = typer.Typer(
     help="Answer tasks that wait with a task token. A token is a credential: `-` reads it from stdin.",
     rich_markup_mode=None,
 )
+
+GOES_ON = "answered: the workflow goes on where a worker drives it (`remit up`, `remit worker`)"
 
 Token = Annotated[
     str, typer.Argument(metavar="TOKEN", help="The task's token; `-` reads the first line of stdin.")
@@ -36,12 +38,13 @@ def succeed(
             "--output", metavar="JSON|@FILE", help="What the task gives back, as JSON.", show_default="null"
         ),
     ] = "",
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
     """The task is done. The first answer counts."""
     _answer(token, lambda program, t: program.callbacks.succeed(t, parse_input(output), tenant), home)
-    say("answered: the workflow goes on where a worker drives it (`remit up`, `remit worker`)")
+    told({"answer": "success"}, as_json, GOES_ON)
 
 
 @app.command("fail")
@@ -51,18 +54,20 @@ def fail(
         str, typer.Option("--error", metavar="NAME", help="The error's name, for Retry and Catch.")
     ] = "States.TaskFailed",
     cause: Annotated[str, typer.Option("--cause", metavar="TEXT", help="Why.", show_default=False)] = "",
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
     """The task failed."""
     _answer(token, lambda program, t: program.callbacks.fail(t, error, cause, tenant), home)
-    say("answered: the workflow goes on where a worker drives it (`remit up`, `remit worker`)")
+    told({"answer": "failure"}, as_json, GOES_ON)
 
 
 @app.command("heartbeat")
-def heartbeat(token: Token, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
+def heartbeat(token: Token, as_json: o.Json = False, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
     """Somebody still works on the task. Exit code 2 when nobody waits for it any more."""
     _answer(token, lambda program, t: program.callbacks.heartbeat(t, tenant), home)
+    told({"answer": "heartbeat"}, as_json, "noted: its time begins anew")
 
 
 def _answer(token: str, answer: Callable[[App, str], Awaitable[None]], home: str) -> None:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import is_interactive, paint, problem, say, show
+from remit.cli.console import is_interactive, paint, problem, say
 from remit.cli.session import with_app
-from remit.cli.text import lines
 
 if TYPE_CHECKING:
     from remit.bootstrap import App
@@ -56,13 +55,12 @@ async def _turn(
 ) -> int:
     from remit.cli.driving import drive
     from remit.cli.live import screen
-    from remit.cli.run import exit_code, new_task
+    from remit.cli.run import answer, exit_code, new_task
 
     task = new_task(app, agent, text, None, tenant, session=session)
     result, _ = await drive(app, await app.runs.submit(task), tenant, decider, screen(quiet=not steps))
     if result.status == "success":
-        for line in lines(result.result_payload):
-            show(line)
+        answer(result.result_payload)
     elif result.problem is not None:
         problem(result.problem.code, result.problem.message, result.problem.help)
     else:

@@ -36,7 +36,7 @@ def list_connections(as_json: o.Json = False, home: o.Home = "") -> None:
     settings = settings_for(home=home)
     rows = [_row(name, chosen) for name, chosen in sorted(settings.connections.items())]
     if as_json:
-        document(rows)
+        document({"items": rows})
         return
     if not rows:
         say("nothing is connected; add e.g. [connections.github] to remit.toml")

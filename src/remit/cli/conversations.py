@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, paint, say, show, table
+from remit.cli.answers import gone, listed, told
+from remit.cli.console import document, more, paint, show
 from remit.cli.session import with_app
 from remit.cli.text import brief, clean, moment, plural
 from remit.core.errors import InputError
@@ -41,22 +42,19 @@ def list_(
 
     async def work(program: App) -> None:
         page = await program.conversations.list(tenant, user_id=user, limit=limit, cursor=cursor or None)
-        if as_json:
-            document(page)
-            return
-        rows = [
-            [
+        listed(
+            page,
+            as_json,
+            ["conversation", "user", "agent", "turns", "last used", "began with"],
+            lambda c: [
                 c.session_id,
                 brief(c.user_id, 32),
                 c.agent_id,
                 str(c.turns),
                 moment(c.updated_ts),
                 brief(c.title, 40),
-            ]
-            for c in page.items
-        ]
-        table(["conversation", "user", "agent", "turns", "last used", "began with"], rows)
-        more(page.cursor)
+            ],
+        )
 
     with_app(work, home=home)
 
@@ -80,22 +78,18 @@ def search(
 
         searching = ConversationSearch(program.store, tenant, None, user_id=user)
         found = await searching.find(words, limit=limit, cursor=cursor or None)
-        if as_json:
-            document(found)
-            return
-        rows = [
-            [
+        listed(
+            found,
+            as_json,
+            ["conversation", "agent", "last used", "found in"],
+            lambda m: [
                 m.conversation.session_id,
                 m.conversation.agent_id,
                 moment(m.conversation.updated_ts),
                 brief(m.excerpt or m.conversation.title, 80),
-            ]
-            for m in found.items
-        ]
-        table(["conversation", "agent", "last used", "found in"], rows)
-        if found.searched_to is not None:
-            say(f"searched back to {moment(found.searched_to)}")
-        more(found.cursor)
+            ],
+            "" if found.searched_to is None else f"searched back to {moment(found.searched_to)}",
+        )
 
     with_app(work, home=home)
 
@@ -122,10 +116,7 @@ def rename(
         return await program.conversations.rename(tenant, conversation, title)
 
     named = with_app(work, home=home)
-    if as_json:
-        document(named)
-    else:
-        say(f"{conversation} is called “{brief(named.title, 120)}”")
+    told(named, as_json, f"{conversation} is called “{brief(named.title, 120)}”")
 
 
 @app.command("show")
@@ -153,19 +144,22 @@ def show_(
 
 
 @app.command("forget")
-def forget(conversation: Id, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
+def forget(conversation: Id, as_json: o.Json = False, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
     """Delete a conversation. The journals of its runs, which are the audit trail, stay."""
 
     async def work(program: App) -> int:
         return await program.conversations.forget(tenant, conversation)
 
-    say(f"{conversation} is forgotten, {plural(with_app(work, home=home), 'message')}")
+    count = with_app(work, home=home)
+    words = f"{conversation} is forgotten, {plural(count, 'message')}"
+    gone("conversation", conversation, as_json, words, messages=count)
 
 
 @app.command("prune")
 def prune(
     conversation: Id,
     keep: Annotated[int, typer.Option("--keep", min=0, metavar="N", help="The newest messages to keep.")],
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
@@ -174,7 +168,9 @@ def prune(
     async def work(program: App) -> int:
         return await program.conversations.prune(tenant, conversation, keep=keep)
 
-    say(f"{plural(with_app(work, home=home), 'message')} of {conversation} deleted")
+    count = with_app(work, home=home)
+    words = f"{plural(count, 'message')} of {conversation} deleted"
+    told({"session_id": conversation, "deleted": count}, as_json, words)
 
 
 def _lines(message: Message) -> list[str]:

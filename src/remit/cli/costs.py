@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, paint, say, table
+from remit.cli.answers import Items, listed, told
+from remit.cli.console import document, paint, say, table
 from remit.cli.session import with_app
 from remit.cli.text import brief
 
@@ -90,16 +91,11 @@ def list_(
     async def work(program: App) -> tuple[list[Envelope], str | None]:
         return await program.envelopes.list(limit=limit, cursor=cursor or None)
 
-    found, following = with_app(work, home=home)
-    if as_json:
-        document({"items": found, "cursor": following})
-        return
-    if not found:
+    page = Items(*with_app(work, home=home))
+    if not (as_json or page.items):
         say("no tenant has a budget; set one: `remit budgets set --usd AMOUNT`")
         return
-    header = ["tenant", "limit", "reserved", "used", "left", "tokens left", ""]
-    table(header, [_budget(each) for each in found])
-    more(following)
+    listed(page, as_json, ["tenant", "limit", "reserved", "used", "left", "tokens left", ""], _budget)
 
 
 @budgets.command("set")
@@ -122,10 +118,7 @@ def set_(
         return await program.envelopes.get(tenant)
 
     made = with_app(work, home=home)
-    if as_json:
-        document(made)
-        return
-    say(paint(f"the budget of {tenant} is set", "good"))
+    told(made, as_json, paint(f"the budget of {tenant} is set", "good"))
 
 
 def _amount(text: str) -> Decimal | None:

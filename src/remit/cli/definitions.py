@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, paint, say, show, status, table
+from remit.cli.answers import listed, told
+from remit.cli.console import document, paint, say, show, status
 from remit.cli.session import person, with_app
 from remit.cli.text import brief, clean, moment, plural
 from remit.cli.times import instant
 
 if TYPE_CHECKING:
     from remit.bootstrap import App
-    from remit.core.definition import Alias, Definition, Head
-    from remit.engine.applying import Planned, Step
+    from remit.core.definition import Alias, Change, Definition, Head
+    from remit.engine.applying import Document, Planned, Step
 
 Reference = Annotated[str, typer.Argument(metavar="KIND/NAME", help="A definition, e.g. prompt/greeting.")]
 Version = Annotated[int, typer.Argument(metavar="VERSION", min=1, help="A version's number.")]
@@ -46,26 +47,6 @@ MARKS = {
     "unchanged": " ",
 }
 COLOURS = {"create": "good", "archive": "bad", "unchanged": "dim"}
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    for command in (
-        apply,
-        export,
-        get,
-        history,
-        diff,
-        draft,
-        promote,
-        refuse,
-        rollback,
-        alias,
-        archive,
-        enable,
-        disable,
-    ):
-        app.command(command.__name__)(command)
 
 
 # files
@@ -143,6 +124,7 @@ def export(
     kind: Annotated[
         list[str], typer.Option("--kind", help="Only this kind; may be repeated.", show_default=False)
     ] = [],  # noqa: B006 - typer copies it
+    as_json: o.Json = False,
     app_file: o.AppFile = "",
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
@@ -152,14 +134,29 @@ def export(
 
     found = with_app(lambda program: program.applying.export(tenant, kind), home=home, app=app_file)
     if out == "-":
-        show("---\n".join(document_text(d) for d in found).rstrip())
+        if as_json:
+            document({"items": [_exported(d) for d in found]})
+        else:
+            show("---\n".join(document_text(d) for d in found).rstrip())
         return
+    written = []
     for item in found:
         target = Path(out) / item.kind / f"{item.name}.yaml"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(document_text(item), "utf-8")
-        show(str(target))
-    say(f"{plural(len(found), 'file')} written")
+        written.append({"kind": item.kind, "name": item.name, "file": str(target)})
+        if not as_json:
+            show(str(target))
+    told({"items": written}, as_json, f"{plural(len(found), 'file')} written")
+
+
+def _exported(item: Document) -> dict[str, Any]:
+    """A document as `remit apply` takes it, in JSON."""
+    from remit.core.codec import plain
+
+    found: dict[str, Any] = {name: value for name, value in plain(item).items() if value not in (None, "")}
+    found.pop("where", None)
+    return found
 
 
 # looking
@@ -196,16 +193,13 @@ def get(
         with_app(lambda program: _show_code(program, kind, name, as_json), home=home, app=app_file)
         return
 
-    async def listed(program: App) -> None:
+    async def page_of(program: App) -> None:
         if _unversioned(program, kind):
             await _list_unversioned(program, tenant, kind, as_json)
             return
         page = await program.registry.list(tenant, kind, limit=limit, cursor=cursor or None)
-        if as_json:
-            document(page)
-            return
-        _print_heads(page.items)
-        more(page.cursor)
+        header = ["name", "active", "state", "aliases", "last change", "at"]
+        listed(page, as_json, header, _head_row)
 
     async def shown(program: App) -> None:
         if _unversioned(program, kind):
@@ -217,7 +211,7 @@ def get(
         else:
             _print_definition(found)
 
-    with_app(shown if name else listed, home=home, app=app_file)
+    with_app(shown if name else page_of, home=home, app=app_file)
 
 
 async def _show_code(program: App, kind: str, name: str, as_json: bool) -> None:
@@ -274,19 +268,15 @@ async def _chosen(
     return await program.registry.get(tenant, kind, name, version, alias=alias or MAIN)
 
 
-def _print_heads(heads: list[Head]) -> None:
-    rows = [
-        [
-            h.name,
-            str(h.active.version) if h.active.version else "-",
-            status(_state(h)),
-            _aliases(h),
-            f"{h.last.action} by {h.last.author}",
-            moment(h.last.ts),
-        ]
-        for h in heads
+def _head_row(head: Head) -> list[str]:
+    return [
+        head.name,
+        str(head.active.version) if head.active.version else "-",
+        status(_state(head)),
+        _aliases(head),
+        f"{head.last.action} by {head.last.author}",
+        moment(head.last.ts),
     ]
-    table(["name", "active", "state", "aliases", "last change", "at"], rows)
 
 
 def _state(head: Head) -> str:
@@ -339,55 +329,41 @@ def history(
     async def work(program: App) -> None:
         verb = program.registry.changes if changes else program.registry.history
         page: Any = await verb(tenant, *of, limit=limit, cursor=cursor or None)
-        if as_json:
-            document(page)
-            return
-        table(*(_change_rows(page.items, named=everything) if changes else _version_rows(page.items)))
-        more(page.cursor)
+        if changes:
+            listed(page, as_json, _CHANGE[not everything :], lambda c: _change_row(c)[not everything :])
+        else:
+            listed(page, as_json, _VERSION, _version_row)
 
     with_app(work, home=home)
 
 
-def _version_rows(items: list[Definition]) -> tuple[list[str], list[list[str]]]:
-    rows = [
-        [
-            str(d.version),
-            status(d.status),
-            d.digest.removeprefix("sha256:")[:12],
-            moment(d.created_at),
-            brief(d.change_author, 30),
-            brief(d.change_reason, 40),
-            brief(d.comment, 40),
-        ]
-        for d in items
-    ]
-    return ["version", "status", "digest", "made", "by", "reason", "comment"], rows
+_VERSION = ["version", "status", "digest", "made", "by", "reason", "comment"]
+_CHANGE = ["definition", "change", "action", "version", "active", "at", "by", "reason"]
 
 
-def _change_rows(items: list[Any], *, named: bool) -> tuple[list[str], list[list[str]]]:
-    rows = [
-        [
-            *([f"{c.kind}/{c.name}"] if named else []),
-            str(c.revision),
-            c.action,
-            str(c.version),
-            f"{c.before.active.version if c.before else 0} -> {c.after.active.version}",
-            moment(c.changed_ts),
-            brief(c.author, 30),
-            brief(c.reason, 50),
-        ]
-        for c in items
-    ]
+def _version_row(version: Definition) -> list[str]:
     return [
-        *(["definition"] if named else []),
-        "change",
-        "action",
-        "version",
-        "active",
-        "at",
-        "by",
-        "reason",
-    ], rows
+        str(version.version),
+        status(version.status),
+        version.digest.removeprefix("sha256:")[:12],
+        moment(version.created_at),
+        brief(version.change_author, 30),
+        brief(version.change_reason, 40),
+        brief(version.comment, 40),
+    ]
+
+
+def _change_row(change: Change) -> list[str]:
+    return [
+        f"{change.kind}/{change.name}",
+        str(change.revision),
+        change.action,
+        str(change.version),
+        f"{change.before.active.version if change.before else 0} -> {change.after.active.version}",
+        moment(change.changed_ts),
+        brief(change.author, 30),
+        brief(change.reason, 50),
+    ]
 
 
 def diff(
@@ -420,6 +396,7 @@ def draft(
     file: Source,
     why: Why,
     by: By = o.REQUESTER,
+    as_json: o.Json = False,
     app_file: o.AppFile = "",
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
@@ -429,10 +406,10 @@ def draft(
 
     documents = read(file)
 
-    async def work(program: App) -> None:
+    async def work(program: App) -> list[Definition]:
         await program.applying.plan(tenant, documents)
-        for d in documents:
-            made = await program.registry.draft(
+        return [
+            await program.registry.draft(
                 tenant,
                 d.kind,
                 d.name,
@@ -441,9 +418,11 @@ def draft(
                 reason=d.reason or why,
                 comment=d.comment,
             )
-            _said(made, "draft")
+            for d in documents
+        ]
 
-    with_app(work, home=home, app=app_file)
+    made = with_app(work, home=home, app=app_file)
+    told({"items": made}, as_json, "\n".join(_words(each, "draft") for each in made))
 
 
 def promote(
@@ -452,11 +431,12 @@ def promote(
     why: Why,
     expect: Expect = None,
     by: By = o.REQUESTER,
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
     """Make a draft the active version."""
-    _change("promote", reference, tenant, home, by, why, version, expect_version=expect)
+    _change("promote", reference, tenant, home, by, why, as_json, version, expect_version=expect)
 
 
 def refuse(
@@ -464,11 +444,12 @@ def refuse(
     version: Version,
     why: Why,
     by: By = o.REQUESTER,
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
     """Turn down a draft: it is archived, with the reason."""
-    _change("refuse", reference, tenant, home, by, why, version)
+    _change("refuse", reference, tenant, home, by, why, as_json, version)
 
 
 def rollback(
@@ -477,11 +458,12 @@ def rollback(
     why: Why,
     expect: Expect = None,
     by: By = o.REQUESTER,
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
     """Make an older version active again."""
-    _change("rollback", reference, tenant, home, by, why, version, expect_version=expect)
+    _change("rollback", reference, tenant, home, by, why, as_json, version, expect_version=expect)
 
 
 def archive(
@@ -489,25 +471,36 @@ def archive(
     why: Why,
     expect: Expect = None,
     by: By = o.REQUESTER,
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
     """Take a definition out of use; its versions are kept for ever."""
-    _change("archive", reference, tenant, home, by, why, expect_version=expect)
+    _change("archive", reference, tenant, home, by, why, as_json, expect_version=expect)
 
 
 def enable(
-    reference: Reference, why: Why, by: By = o.REQUESTER, tenant: o.Tenant = o.TENANT, home: o.Home = ""
+    reference: Reference,
+    why: Why,
+    by: By = o.REQUESTER,
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
 ) -> None:
     """Switch a definition on."""
-    _change("enable", reference, tenant, home, by, why)
+    _change("enable", reference, tenant, home, by, why, as_json)
 
 
 def disable(
-    reference: Reference, why: Why, by: By = o.REQUESTER, tenant: o.Tenant = o.TENANT, home: o.Home = ""
+    reference: Reference,
+    why: Why,
+    by: By = o.REQUESTER,
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
 ) -> None:
     """Switch a definition off: its agent starts no run, its rule does not fire."""
-    _change("disable", reference, tenant, home, by, why)
+    _change("disable", reference, tenant, home, by, why, as_json)
 
 
 def alias(
@@ -527,6 +520,7 @@ def alias(
         ),
     ] = "",
     by: By = o.REQUESTER,
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
@@ -534,13 +528,14 @@ def alias(
     kind, own = parsed(reference)
     share = _share(canary)
 
-    async def work(program: App) -> None:
-        head = await program.registry.set_alias(
+    async def work(program: App) -> Head:
+        return await program.registry.set_alias(
             tenant, kind, own, name, version, canary=share, actor=person(by, ()), reason=why
         )
-        say(f"{reference}: {_alias(name, head.alias(name)) if version else f'{name} is taken away'}")
 
-    with_app(work, home=home)
+    head = with_app(work, home=home)
+    words = _alias(name, head.alias(name)) if version else f"{name} is taken away"
+    told(head, as_json, f"{reference}: {words}")
 
 
 def _share(text: str) -> tuple[int, int]:
@@ -555,20 +550,30 @@ def _share(text: str) -> tuple[int, int]:
 
 
 def _change(
-    verb: str, reference: str, tenant: str, home: str, by: str, why: str, *more: int, **given: Any
+    verb: str,
+    reference: str,
+    tenant: str,
+    home: str,
+    by: str,
+    why: str,
+    as_json: bool,
+    *version: int,
+    **given: Any,
 ) -> None:
     kind, name = parsed(reference)
 
-    async def work(program: App) -> None:
+    async def work(program: App) -> Definition:
         call = getattr(program.registry, verb)
-        _said(await call(tenant, kind, name, *more, actor=person(by, ()), reason=why, **given), verb)
+        made: Definition = await call(tenant, kind, name, *version, actor=person(by, ()), reason=why, **given)
+        return made
 
-    with_app(work, home=home)
+    made = with_app(work, home=home)
+    told(made, as_json, _words(made, verb))
 
 
-def _said(made: Definition, verb: str) -> None:
+def _words(made: Definition, verb: str) -> str:
     switch = "" if made.enabled else ", disabled"
-    say(f"{verb} {made.kind}/{made.name}: version {made.version} is {made.status}{switch}")
+    return f"{verb} {made.kind}/{made.name}: version {made.version} is {made.status}{switch}"
 
 
 def parsed(reference: str) -> tuple[str, str]:

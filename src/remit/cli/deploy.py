@@ -109,6 +109,7 @@ def promote(
     source = _source("", "")
     other = _deployment(source, source_env, target, home, start=False)
     deployment = _deployment(source, to, target, home, start=False)
+    deployment.authenticate()
     with shown.working(f"taking over the release of {other.name}"):
         prepared = deployment.take_over(source, other)
         planned = deployment.plan(prepared, source)
@@ -147,7 +148,7 @@ def logs(
     ] = False,
     agent: Annotated[str, typer.Option("--agent", metavar="NAME", help="Of this agent's function.")] = "",
     run: Annotated[
-        str, typer.Option("--run", metavar="ID", help="That speak of this run: what went wrong with it.")
+        str, typer.Option("--run", metavar="ID", help="That speak of this run: how it went.")
     ] = "",
     words: Annotated[str, typer.Option("--grep", metavar="TEXT", help="That contain this.")] = "",
     minutes: Annotated[float, typer.Option("--minutes", min=0, help="Of the last so many minutes.")] = 10,
@@ -225,6 +226,7 @@ def destroy(
 ) -> None:
     """Delete a deployment. It asks for its name, and says what data is lost and what is kept."""
     deployment = _deployment(_source("", ""), env, target, home, start=False)
+    deployment.authenticate()
     deployment.running()
     from remit_deploy import destroying
 
@@ -295,6 +297,9 @@ def _named(name: str, given: str) -> None:
 
 
 def _planned(deployment: Deployment, source: Source, *, offline: bool = False) -> Planned:
+    if not offline:
+        with shown.working("checking the credentials"):
+            deployment.authenticate()
     with shown.working("building the bundle and the template"):
         prepared = deployment.build(source)
     with shown.working(f"comparing with {deployment.place}"):

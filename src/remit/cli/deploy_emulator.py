@@ -8,6 +8,7 @@ import typer
 
 from remit.cli import deploy_shown as shown
 from remit.cli import options as o
+from remit.cli.answers import told
 from remit.cli.console import document, say, show
 from remit.core.errors import ConfigError
 
@@ -46,9 +47,10 @@ def start(
 
 
 @app.command("stop")
-def stop(home: o.Home = "") -> None:
+def stop(as_json: o.Json = False, home: o.Home = "") -> None:
     """Stop it, and remove all that was deployed there."""
-    say("stopped" if _emulator(home).stop() else "it does not run")
+    ran = _emulator(home).stop()
+    told({"stopped": ran}, as_json, "stopped" if ran else "it does not run")
 
 
 @app.command("status")

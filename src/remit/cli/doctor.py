@@ -30,7 +30,7 @@ def doctor(
     """
     findings = run_async(_examine(app, home))
     if as_json:
-        document(findings)
+        document({"items": findings})
     else:
         width = max(len(f.check) for f in findings)
         for f in findings:

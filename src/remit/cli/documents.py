@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, paint, say, show, table
+from remit.cli.answers import gone, listed, told
+from remit.cli.console import document, paint, say, show
 from remit.cli.session import with_app
 from remit.cli.text import brief, moment, printable
 from remit.core.errors import ConfigError, InputError
@@ -93,11 +94,11 @@ def list_(
         return await program.documents.page(tenant, limit=limit, cursor=cursor or None)
 
     page = with_app(work, home=home)
-    if as_json:
-        document(page)
-        return
-    rows = [
-        [
+    listed(
+        page,
+        as_json,
+        ["document", "title", "passages", "trust", "sensitivity", "tags", "added"],
+        lambda d: [
             d.document_id,
             printable(brief(d.title, 40)),
             str(d.passages),
@@ -105,11 +106,8 @@ def list_(
             d.sensitivity,
             ", ".join(d.tags) or "-",
             moment(d.added_ts),
-        ]
-        for d in page.items
-    ]
-    table(["document", "title", "passages", "trust", "sensitivity", "tags", "added"], rows)
-    more(page.cursor)
+        ],
+    )
 
 
 @app.command("search")
@@ -167,18 +165,20 @@ def show_(
 
 
 @app.command("delete")
-def delete(document_id: DocumentId, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
+def delete(
+    document_id: DocumentId, as_json: o.Json = False, tenant: o.Tenant = o.TENANT, home: o.Home = ""
+) -> None:
     """Delete a document: its bytes, its text and its passages."""
 
     async def work(program: App) -> None:
         await program.documents.delete(tenant, document_id)
 
     with_app(work, home=home)
-    say(f"document {document_id} is deleted")
+    gone("document", document_id, as_json, f"document {document_id} is deleted")
 
 
 @app.command("reindex")
-def reindex(tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
+def reindex(as_json: o.Json = False, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
     """Index every passage anew, by the model that `documents.embeddings` names now."""
 
     async def work(program: App) -> int:
@@ -186,7 +186,8 @@ def reindex(tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
             tenant, lambda done: say(f"{done} documents") if done % 100 == 0 else None
         )
 
-    say(f"{with_app(work, home=home)} documents are indexed")
+    count = with_app(work, home=home)
+    told({"documents": count}, as_json, f"{count} documents are indexed")
 
 
 def id_of(name: str) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, paint, say, show, table
+from remit.cli.answers import listed, told
+from remit.cli.console import document, paint, say, show
 from remit.cli.session import person, with_app
 from remit.cli.text import brief, moment, printable
 
@@ -113,12 +114,7 @@ def list_(
         return page
 
     page = with_app(work, home=home)
-    if as_json:
-        document({"items": [_plain(e) for e in page.items], "cursor": page.cursor})
-        return
-    rows = [_row(e) for e in page.items]
-    table(["time", "type", "key", "id", "data"], rows)
-    more(page.cursor)
+    listed(page, as_json, ["time", "type", "key", "id", "data"], _row, each=_plain)
 
 
 async def _follow(program: App, tenant: str, type_: str, shown: list[StoredEvent], as_json: bool) -> None:
@@ -174,22 +170,19 @@ def list_dead(
             await trying.rule(program.bus.subscriptions, tenant, rule)
         return found
 
-    page = with_app(work, home=home)
-    if as_json:
-        document({"items": [_dead(d) for d in page.items], "cursor": page.cursor})
-        return
-    rows = [
-        [
+    listed(
+        with_app(work, home=home),
+        as_json,
+        ["dead letter", "given up", "for", "type", "problem"],
+        lambda d: [
             d.dead_letter_id,
             moment(d.dead_ts),
             printable(d.subscription),
             printable(d.event.type),
             brief(d.problem, 60),
-        ]
-        for d in page.items
-    ]
-    table(["dead letter", "given up", "for", "type", "problem"], rows)
-    more(page.cursor)
+        ],
+        each=_dead,
+    )
 
 
 @dead.command("show")
@@ -235,19 +228,24 @@ def redrive(
             "--messages", help="What was put aside: dead-letter queues of SQS, dead-letter topics of Kafka."
         ),
     ] = False,
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
     """Deliver events once more, as if they came just now: those named, all of a rule, or messages that were put aside."""
 
-    async def work(program: App) -> int:
+    async def work(program: App) -> list[str] | int:
         if messages:
             from remit.engine.bus.queued import queued
 
             return await queued(program.bus).redrive_messages()
         return await _each(program, tenant, dead_letter_ids or [], rule, program.bus.redrive)
 
-    say(f"{with_app(work, home=home):,} on their way again")
+    done = with_app(work, home=home)
+    if isinstance(done, int):
+        told({"messages": done}, as_json, f"{done:,} on their way again")
+    else:
+        told({"items": done}, as_json, f"{len(done):,} on their way again")
 
 
 @dead.command("discard")
@@ -256,19 +254,21 @@ def discard(
         list[str] | None, typer.Argument(metavar="DEAD_LETTER", help="Ids.", show_default=False)
     ] = None,
     rule: Subscription = "",
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
     """Forget events that were given up: those named, or all of a rule."""
 
-    async def work(program: App) -> int:
+    async def work(program: App) -> list[str]:
         return await _each(program, tenant, dead_letter_ids or [], rule, program.bus.discard)
 
-    say(f"{with_app(work, home=home):,} forgotten")
+    done = with_app(work, home=home)
+    told({"items": done}, as_json, f"{len(done):,} forgotten")
 
 
-async def _each(program: App, tenant: str, ids: list[str], rule: str, verb: Any) -> int:
-    """Do it with the dead letters named, or with all that a rule has now; oldest first, so that they keep their order."""
+async def _each(program: App, tenant: str, ids: list[str], rule: str, verb: Any) -> list[str]:
+    """Do it with the dead letters named, or with all that a rule has now; oldest first, so that they keep their order. Their ids."""
     from remit.core.errors import InputError
 
     if bool(ids) == bool(rule):
@@ -286,7 +286,7 @@ async def _each(program: App, tenant: str, ids: list[str], rule: str, verb: Any)
             break
     for dead_letter_id in named:
         await verb(tenant, dead_letter_id)
-    return len(named)
+    return named
 
 
 def _dead(found: DeadLetter) -> dict[str, Any]:

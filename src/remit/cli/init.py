@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from remit.cli.console import paint, say, show
+from remit.cli import options as o
+from remit.cli.console import document, paint, say, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +18,11 @@ IGNORED = ".remit/\n__pycache__/\n"
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where to; made if it is not there.")] = Path("."),
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where to; made if it is not there.")
+    ] = Path("."),
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    as_json: o.Json = False,
 ) -> None:
     """Start a project that runs.
 
@@ -33,6 +37,7 @@ def init(
             code="E251",
             help="choose another folder, or --force to replace " + ", ".join(str(p) for p in there),
         )
+    written: list[str] = []
     for name, text in _files():
         target = folder / name
         try:
@@ -44,7 +49,11 @@ def init(
                 code="E1098",
                 help="choose a folder that you may write",
             ) from error
-        show(str(target))
+        written.append(str(target))
+    if as_json:
+        document({"folder": str(folder), "files": written})
+        return
+    show("\n".join(written))
     _next_steps(folder)
 
 

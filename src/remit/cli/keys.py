@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, say, show, status, table
+from remit.cli.answers import Items, gone, listed
+from remit.cli.console import document, say, show, status
 from remit.cli.session import with_app
 from remit.cli.text import moment
 
@@ -58,7 +59,7 @@ def create(
 
 
 @app.command("link")
-def link(home: o.Home = "") -> None:
+def link(as_json: o.Json = False, home: o.Home = "") -> None:
     """Print an address that signs a browser in to the console of `remit up`: once, and within five minutes."""
     from remit.server.local import ensure_local_key, sign_in_link
 
@@ -66,7 +67,11 @@ def link(home: o.Home = "") -> None:
         secret = await ensure_local_key(program, program.settings.home)
         return await sign_in_link(program, secret, program.settings.host, program.settings.port)
 
-    show(with_app(work, home=home))
+    address = with_app(work, home=home)
+    if as_json:
+        document({"address": address})
+    else:
+        show(address)
 
 
 @app.command("list")
@@ -76,27 +81,25 @@ def list_(as_json: o.Json = False, tenant: o.Tenant = o.TENANT, home: o.Home = "
     async def work(program: App) -> list[KeyInfo]:
         return await program.keys.list(tenant)
 
-    found = with_app(work, home=home)
-    if as_json:
-        document({"items": found})
-        return
-    rows = [
-        [
+    listed(
+        Items(with_app(work, home=home)),
+        as_json,
+        ["key", "actor", "roles", "made", "expires", "status"],
+        lambda k: [
             k.key_id,
             k.actor_id,
             ", ".join(k.roles),
             moment(k.created_ts),
             moment(k.expires_ts),
             status("revoked" if k.revoked_ts else "active"),
-        ]
-        for k in found
-    ]
-    table(["key", "actor", "roles", "made", "expires", "status"], rows)
+        ],
+    )
 
 
 @app.command("revoke")
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="KEY", help="A key's id.")],
+    as_json: o.Json = False,
     home: o.Home = "",
 ) -> None:
     """End a key at once."""
@@ -105,4 +108,4 @@ def revoke(
         await program.keys.revoke(key_id)
 
     with_app(work, home=home)
-    say(f"key {key_id} no longer works")
+    gone("key", key_id, as_json, f"key {key_id} no longer works")

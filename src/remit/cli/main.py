@@ -5,56 +5,15 @@ Exit codes: 0 success, 1 failed, 2 usage, 3 configuration, 4 denied by policy, 5
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from remit import __version__
-from remit.cli import (
-    activities,
-    agentcore,
-    approvals,
-    callbacks,
-    chat,
-    connections,
-    conversations,
-    costs,
-    definitions,
-    demo,
-    deploy,
-    doctor,
-    documents,
-    events,
-    forks,
-    guardrails,
-    init,
-    keys,
-    mcp,
-    memories,
-    notifiers,
-    policy,
-    queues,
-    rules,
-    run,
-    run_details,
-    runs,
-    schedules,
-    scorecard,
-    steps,
-    tables,
-    types,
-    up,
-    validate,
-    validation_results,
-    validations,
-    views,
-    worker,
-    workflow_aws,
-    workflows,
-)
+from remit.cli.commands import Root
 from remit.cli.console import problem, show
 from remit.core.errors import ConfigError, DeniedError, InputError, RemitError
 
@@ -62,8 +21,8 @@ DEBUG = "run it again with REMIT_LOG=debug to see where, and report it with that
 FAILED, USAGE, CONFIG, DENIED, WAITING, INTERRUPTED = 1, 2, 3, 4, 5, 130
 
 
-class Guarded(TyperGroup):
-    """A group of commands whose errors end in a sentence and an exit code, never in a traceback."""
+class Guarded(Root):
+    """The commands, whose errors end in a sentence and an exit code, never in a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -112,53 +71,10 @@ def root(
         context.color = False
 
 
-app.command("init")(init.init)
-app.command("run")(run.run)
-app.command("chat")(chat.chat)
-workflow_aws.register(workflows.app)
-app.add_typer(workflows.app, name="workflow")
-forks.register(runs.app)
-steps.register(runs.app)
-run_details.register(runs.app)
-app.add_typer(runs.app, name="runs")
-app.add_typer(conversations.app, name="conversations")
-app.add_typer(memories.app, name="memories")
-app.add_typer(callbacks.app, name="callbacks")
-app.add_typer(activities.app, name="activities")
-app.add_typer(approvals.app, name="approvals")
-app.add_typer(connections.app, name="connections")
-app.add_typer(policy.app, name="policy")
-app.add_typer(guardrails.app, name="guardrails")
-app.add_typer(deploy.app, name="deploy")
-app.add_typer(keys.app, name="keys")
-app.add_typer(documents.app, name="documents")
-definitions.register(app)
-app.add_typer(tables.app, name="tables")
-app.add_typer(types.app, name="types")
-validation_results.register(validations.app)
-app.add_typer(validations.app, name="validations")
-app.add_typer(validate.app, name="validate")
-app.command("scorecard")(scorecard.scorecard)
-app.command("costs")(costs.costs)
-app.add_typer(costs.budgets, name="budgets")
-app.add_typer(schedules.app, name="schedules")
-app.add_typer(notifiers.app, name="notifiers")
-app.add_typer(events.app, name="events")
-app.add_typer(rules.app, name="rules")
-app.add_typer(views.app, name="views")
-app.command("up")(up.up)
-app.command("worker")(worker.worker)
-app.add_typer(queues.app, name="queues")
-app.add_typer(mcp.app, name="mcp")
-app.command("agentcore")(agentcore.agentcore)
-app.command("doctor")(doctor.doctor)
-app.command("demo")(demo.demo)
-
-
-@app.command("version")
-def version_command() -> None:
-    """Print the version."""
-    show(f"remit {__version__}")
+@functools.cache
+def command() -> Any:
+    """The root of the commands, built once."""
+    return typer.main.get_command(app)
 
 
 def exit_code(error: RemitError) -> int:
@@ -173,7 +89,7 @@ def exit_code(error: RemitError) -> int:
 def execute(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        app(list(arguments), prog_name="remit")
+        command()(list(arguments), prog_name="remit")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except KeyboardInterrupt:

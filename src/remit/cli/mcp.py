@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, paint, say, show, status, table
+from remit.cli.answers import Items, listed
+from remit.cli.console import document, paint, say, show, status
 from remit.cli.session import opened, person, run_async, with_app
 from remit.cli.text import brief, plural
+from remit.core.errors import InputError
 
 if TYPE_CHECKING:
     from remit.bootstrap import App
+    from remit.core.definition import Definition
     from remit.engine.mcp.approving import Approving, Offered
 
 app = typer.Typer(
@@ -40,12 +43,12 @@ def list_(
             found.append({"server": name, "where": where, "risk": server.risk, "approved": sorted(known)})
         return found
 
-    found = with_app(work, home=home, app=app_file)
-    if as_json:
-        document({"items": found})
-        return
-    rows = [[f["server"], brief(f["where"], 60), f["risk"], ", ".join(f["approved"]) or "-"] for f in found]
-    table(["server", "where", "risk", "approved"], rows)
+    listed(
+        Items(with_app(work, home=home, app=app_file)),
+        as_json,
+        ["server", "where", "risk", "approved"],
+        lambda f: [f["server"], brief(f["where"], 60), f["risk"], ", ".join(f["approved"]) or "-"],
+    )
 
 
 @app.command("inspect")
@@ -94,6 +97,7 @@ def approve(
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the record.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Approve what is shown without asking.")] = False,
     by: By = o.REQUESTER,
+    as_json: o.Json = False,
     app_file: o.AppFile = "",
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
@@ -103,28 +107,41 @@ def approve(
     Without --risk and --effect a tool has those that it was approved with before, else the risk of remit.toml and `plain`.
     """
     _check_terms(risk, effect)
+    if as_json and not yes:
+        raise InputError(
+            "with `--json` nobody sees what is approved",
+            code="E1140",
+            help=f"look at it first: `remit mcp inspect {server}`; then give `--yes` as well",
+        )
 
-    async def work(program: App) -> None:
+    async def work(program: App) -> list[Definition]:
         mcp = _of(program)
         offered = await mcp.look(tenant, server)
         wanted = [one for one in offered if _wanted(one, tool)]
         if not wanted:
             _refuse(server, tool, offered)
+        made = []
         for one in wanted:
-            _print(one)
+            if not as_json:
+                _print(one)
             if yes or typer.confirm(f"approve {one.name}?", err=True):
-                await _approve_one(mcp, one, tenant, server, risk, effect, by, why)
+                made.append(await _approve_one(mcp, one, tenant, server, risk, effect, by, why))
+                if not as_json:
+                    _print_approved(made[-1])
+        return made
 
-    with_app(work, home=home, app=app_file)
+    made = with_app(work, home=home, app=app_file)
+    if as_json:
+        document({"items": made})
 
 
 async def _approve_one(
     mcp: Approving, one: Offered, tenant: str, server: str, risk: Any, effect: Any, by: str, why: str
-) -> None:
+) -> Definition:
     from remit.core.mcp import pin
 
     assert one.contract is not None
-    made = await mcp.approve(
+    return await mcp.approve(
         tenant,
         server,
         one.tool,
@@ -134,6 +151,9 @@ async def _approve_one(
         risk=risk or None,
         effect=effect or None,
     )
+
+
+def _print_approved(made: Definition) -> None:
     body = made.body
     terms = f"{body.get('risk', 'L2')}, {body.get('effect', 'plain')}"
     say(f"{paint('approved', 'good')} {made.name} version {made.version} ({terms})")
@@ -170,7 +190,6 @@ def _of(program: App) -> Approving:
 
 
 def _check_terms(risk: str, effect: str) -> None:
-    from remit.core.errors import InputError
 
     if risk not in ("", "L0", "L1", "L2", "L3"):
         raise InputError(f"`{brief(risk, 50)}` is no risk", code="E959", help="L0, L1, L2 or L3")
@@ -185,7 +204,6 @@ def _wanted(one: Offered, tool: str) -> bool:
 
 
 def _refuse(server: str, tool: str, offered: list[Offered]) -> None:
-    from remit.core.errors import InputError
 
     if not tool:
         say(f"nothing of {server} waits for approval: {_summary(offered)}")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, paint, say, show, status, table
+from remit.cli.answers import listed, told
+from remit.cli.console import document, paint, show, status
 from remit.cli.session import person, with_app
 from remit.cli.text import brief, clean, moment, plural
 
@@ -39,6 +40,10 @@ def list_(
     home: o.Home = "",
 ) -> None:
     """List facts, newest first: of the tenant, of a scope, or about a subject."""
+    from remit.core.memory import check_scope
+
+    if scope:
+        check_scope(scope)
 
     async def work(program: App) -> FactPage:
         return await program.memories.list(
@@ -46,11 +51,11 @@ def list_(
         )
 
     page = with_app(work, home=home)
-    if as_json:
-        document(page)
-        return
-    rows = [
-        [
+    listed(
+        page,
+        as_json,
+        ["fact", "scope", "subject", "tag", "trust", "status", "written", "text"],
+        lambda fact: [
             fact.fact_id,
             brief(fact.scope, 24),
             brief(fact.subject, 24),
@@ -59,11 +64,8 @@ def list_(
             status(fact.status),
             moment(fact.created_ts),
             brief(fact.text, 60) or "-",
-        ]
-        for fact in page.items
-    ]
-    table(["fact", "scope", "subject", "tag", "trust", "status", "written", "text"], rows)
-    more(page.cursor)
+        ],
+    )
 
 
 @app.command("show")
@@ -122,6 +124,7 @@ def add(
         typer.Option("--days", min=0, help="How long it holds; for good if left out.", show_default=False),
     ] = 0,
     by: Person = o.REQUESTER,
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
@@ -139,7 +142,11 @@ def add(
             ttl_s=days * 86_400 or None,
         )
 
-    show(with_app(work, home=home).fact_id)
+    fact = with_app(work, home=home)
+    if as_json:
+        document(fact)
+    else:
+        show(fact.fact_id)
 
 
 @app.command("forget")
@@ -147,6 +154,7 @@ def forget(
     subject: Subject,
     scope: OneScope = "",
     by: Person = o.REQUESTER,
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
@@ -155,7 +163,8 @@ def forget(
     async def work(program: App) -> int:
         return await program.curator.forget(tenant, person(by, ()), subject, scope=scope)
 
-    say(f"{plural(with_app(work, home=home), 'fact')} forgotten")
+    count = with_app(work, home=home)
+    told({"forgotten": count}, as_json, f"{plural(count, 'fact')} forgotten")
 
 
 _PAINTED = ("status", "trust")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, paint, say, show, status, table
+from remit.cli.answers import gone, listed, told
+from remit.cli.console import document, paint, show, status
 from remit.cli.session import with_app
 from remit.cli.text import brief, moment, printable
 
@@ -40,22 +41,19 @@ def list_(
         return page, program.clock.now()
 
     page, now = with_app(work, home=home)
-    if as_json:
-        document(page)
-        return
-    rows = [
-        [
+    listed(
+        page,
+        as_json,
+        ["notifier", "channel", "target", "about", "on", "state"],
+        lambda n: [
             n.notifier_id,
             n.channel,
             brief(n.target, 50),
             _about(n),
             ", ".join(n.on),
             status(_state(n, now)),
-        ]
-        for n in page.items
-    ]
-    table(["notifier", "channel", "target", "about", "on", "state"], rows)
-    more(page.cursor)
+        ],
+    )
 
 
 def _about(config: NotifierConfig) -> str:
@@ -127,8 +125,8 @@ def add(
         typer.Option(
             "--on",
             metavar="OCCASION",
-            help="failure, error or recovery; may be repeated.",
-            show_default="all",
+            help="failure, error, recovery or budget; may be repeated.",
+            show_default="failure, error and recovery",
         ),
     ] = [],  # noqa: B006 - typer copies it
     again_after: Annotated[
@@ -171,14 +169,16 @@ def add(
 
 
 @app.command("remove")
-def remove(notifier_id: NotifierId, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
+def remove(
+    notifier_id: NotifierId, as_json: o.Json = False, tenant: o.Tenant = o.TENANT, home: o.Home = ""
+) -> None:
     """Forget a notifier. What it was told stays on record."""
 
     async def work(program: App) -> None:
         await program.notifiers.remove(tenant, notifier_id)
 
     with_app(work, home=home)
-    say(f"notifier {notifier_id} is forgotten")
+    gone("notifier", notifier_id, as_json, f"notifier {notifier_id} is forgotten")
 
 
 @app.command("mute")
@@ -187,6 +187,7 @@ def mute(
     for_: Annotated[
         str, typer.Option("--for", metavar="TIME", help="For how long, e.g. 30m, 2h or 3d.")
     ] = "1h",
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
@@ -197,29 +198,33 @@ def mute(
         until = program.clock.now() + length * 1000
         return await program.notifiers.mute(tenant, notifier_id, until)
 
-    say(f"notifier {notifier_id} is muted until {moment(with_app(work, home=home).muted_until)}")
+    muted = with_app(work, home=home)
+    told(muted, as_json, f"notifier {notifier_id} is muted until {moment(muted.muted_until)}")
 
 
 @app.command("unmute")
-def unmute(notifier_id: NotifierId, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
+def unmute(
+    notifier_id: NotifierId, as_json: o.Json = False, tenant: o.Tenant = o.TENANT, home: o.Home = ""
+) -> None:
     """Send again."""
 
     async def work(program: App) -> NotifierConfig:
         return await program.notifiers.mute(tenant, notifier_id, 0)
 
-    with_app(work, home=home)
-    say(f"notifier {notifier_id} is told again")
+    told(with_app(work, home=home), as_json, f"notifier {notifier_id} is told again")
 
 
 @app.command("test")
-def try_out(notifier_id: NotifierId, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
+def try_out(
+    notifier_id: NotifierId, as_json: o.Json = False, tenant: o.Tenant = o.TENANT, home: o.Home = ""
+) -> None:
     """Send a notifier a message that says it is a test."""
 
     async def work(program: App) -> dict[str, Any]:
         return await program.notifications.test(tenant, notifier_id)
 
     sent = with_app(work, home=home)
-    say(f"sent: {printable(sent['receipt'])}")
+    told(sent, as_json, f"sent: {printable(sent['receipt'])}")
 
 
 @app.command("sent")
@@ -235,27 +240,29 @@ def sent(
     home: o.Home = "",
 ) -> None:
     """List what was told, newest first, and how the sending went."""
+    from typing import get_args
+
+    from remit.core.notification import Delivery
+
+    o.one_of("--status", state, get_args(Delivery))
 
     async def work(program: App) -> NotificationPage:
         return await program.notifications.list(tenant, status=state, limit=limit, cursor=cursor or None)
 
     page = with_app(work, home=home)
-    if as_json:
-        document(page)
-        return
-    rows = [
-        [
+    listed(
+        page,
+        as_json,
+        ["planned", "notifier", "channel", "state", "subject", "problem"],
+        lambda n: [
             moment(n.planned_ts),
             n.notifier_id,
             n.channel,
             status(n.status),
             brief(n.subject, 70),
             brief(n.problem, 60),
-        ]
-        for n in page.items
-    ]
-    table(["planned", "notifier", "channel", "state", "subject", "problem"], rows)
-    more(page.cursor)
+        ],
+    )
 
 
 def seconds(text: str) -> int:

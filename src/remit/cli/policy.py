@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, paint, say, show, status, table
+from remit.cli.answers import Items, listed
+from remit.cli.console import document, paint, say, show, status, table
 from remit.cli.session import settings_for, with_app
 from remit.cli.text import brief, moment, plural
 from remit.core.errors import InputError
@@ -78,7 +79,7 @@ def run_tests(
     policy = CedarPolicy(_profiles(folder))
     results = [r for path in _case_files(files) for r in run_cases(policy, load_cases(path))]
     if as_json:
-        document([_as_dict(r) for r in results])
+        document({"items": [_as_dict(r) for r in results]})
     else:
         show(report(results))
     if not all(r.passed for r in results):
@@ -114,13 +115,8 @@ def decisions(
         wanted = DecisionFilter(verdict, tool, agent)
         return await program.decisions.list(tenant, wanted, limit=limit, cursor=cursor or None)
 
-    log = with_app(work, home=home)
-    if as_json:
-        document(log)
-        return
     header = ["when", "verdict", "call", "agent", "decided by", "run", "what came of it"]
-    table(header, [_decided(each) for each in log.items])
-    more(log.cursor)
+    listed(with_app(work, home=home), as_json, header, _decided)
 
 
 def _decided(each: Decided) -> list[str]:
@@ -159,17 +155,18 @@ def tools(
         specs = [program.catalogue.tools[name].spec for name in sorted(program.catalogue.tools)]
         return judged(program.policy, specs, tenant, held.key, agent)
 
-    found = with_app(work, home=home)
-    if as_json:
-        document(found)
-        return
     words = {
         "allow": paint("runs", "good"),
         "needs_approval": paint("asks", "warn"),
         "deny": paint("no", "bad"),
     }
     header = ["tool", "risk", *(each.name.replace("_", " ") for each in SITUATIONS)]
-    table(header, [[brief(t.tool), t.risk, *(words[v.verdict] for v in t.verdicts)] for t in found])
+    listed(
+        Items(with_app(work, home=home)),
+        as_json,
+        header,
+        lambda t: [brief(t.tool), t.risk, *(words[v.verdict] for v in t.verdicts)],
+    )
 
 
 def _profiles(folders: list[Path] | None) -> dict[str, Profile]:

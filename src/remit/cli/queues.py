@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, say, table
+from remit.cli.answers import Items, listed, told
 from remit.cli.session import run_async, settings_for
 from remit.cli.text import plural
 
@@ -27,21 +27,24 @@ Deployment = Annotated[
 @app.command("list")
 def list_(deployment: Deployment = "", as_json: o.Json = False) -> None:
     """List the queues: what waits, what is delayed or in hand, and what was given up."""
-    found = run_async(_queues(deployment).list())
-    if as_json:
-        document({"items": found})
-        return
-    rows = [[q.agent, str(q.waiting), str(q.delayed), str(q.in_flight), str(q.dead)] for q in found]
-    table(["agent", "waiting", "delayed", "in hand", "given up"], rows)
+    listed(
+        Items(run_async(_queues(deployment).list())),
+        as_json,
+        ["agent", "waiting", "delayed", "in hand", "given up"],
+        lambda q: [q.agent, str(q.waiting), str(q.delayed), str(q.in_flight), str(q.dead)],
+    )
 
 
 @app.command("redrive")
 def redrive(
-    agent: Annotated[str, typer.Argument(metavar="AGENT", help="Whose queue.")], deployment: Deployment = ""
+    agent: Annotated[str, typer.Argument(metavar="AGENT", help="Whose queue.")],
+    deployment: Deployment = "",
+    as_json: o.Json = False,
 ) -> None:
     """Send once more what was received too often. A run that was set aside is tried again by it."""
     sent = run_async(_queues(deployment).redrive(agent))
-    say(f"{plural(sent, 'message')} sent once more to the queue of {agent}")
+    words = f"{plural(sent, 'message')} sent once more to the queue of {agent}"
+    told({"agent": agent, "messages": sent}, as_json, words)
 
 
 def _queues(deployment: str) -> RunQueues:

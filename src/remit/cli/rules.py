@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, paint, say, show, status, table
+from remit.cli.answers import gone, listed, told
+from remit.cli.console import document, paint, show, status
 from remit.cli.session import person, with_app
 from remit.cli.text import brief, printable
 
@@ -45,15 +45,17 @@ def list_(
         return await trying.rules(program.bus.subscriptions, tenant, limit=limit, cursor=cursor or None)
 
     page = with_app(work, home=home, app=app, packs=pack)
-    if as_json:
-        document(page)
-        return
-    rows = [
-        [printable(r.name), printable(r.target) or "-", _switch(r.enabled), brief(_one(r.patterns), 90)]
-        for r in page.items
-    ]
-    table(["rule", "starts", "state", "pattern"], rows)
-    more(page.cursor)
+    listed(
+        page,
+        as_json,
+        ["rule", "starts", "state", "pattern"],
+        lambda r: [
+            printable(r.name),
+            printable(r.target) or "-",
+            _switch(r.enabled),
+            brief(_one(r.patterns), 90),
+        ],
+    )
 
 
 @app.command("show")
@@ -144,16 +146,15 @@ def add(
         return await verb(tenant, RULE, name, body, actor=person(o.REQUESTER, ()), reason=why)
 
     made = with_app(work, home=home, app=app, packs=pack)
-    if as_json:
-        document(made)
-        return
-    say(f"rule {printable(name)} is version {made.version}; it holds for events from now on")
+    words = f"rule {printable(name)} is version {made.version}; it holds for events from now on"
+    told(made, as_json, words)
 
 
 @app.command("remove")
 def remove(
     name: Annotated[str, typer.Argument(metavar="RULE", help="A rule's name.")],
     why: Why = "removed with remit rules remove",
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
@@ -166,7 +167,7 @@ def remove(
         await program.registry.archive(tenant, RULE, name, actor=person(o.REQUESTER, ()), reason=why)
 
     with_app(work, home=home)
-    say(f"rule {printable(name)} is out of use")
+    gone("rule", name, as_json, f"rule {printable(name)} is out of use")
 
 
 @app.command("test")
@@ -175,9 +176,14 @@ def try_(
         str, typer.Argument(metavar="[RULE]", help="One rule; all without.", show_default=False)
     ] = "",
     event: Annotated[
-        Path,
-        typer.Option("--event", "-e", metavar="FILE", help="A CloudEvent in JSON; `-` for standard input."),
-    ] = Path("-"),
+        str,
+        typer.Option(
+            "--event",
+            "-e",
+            metavar="JSON|FILE",
+            help="A CloudEvent in JSON, or a file with one; `-` for standard input.",
+        ),
+    ] = "-",
     app: o.AppFile = "",
     pack: o.Packs = [],  # noqa: B006 - typer copies it
     as_json: o.Json = False,
@@ -205,18 +211,17 @@ def try_(
             show(f"  starts {printable(trial.target)} with {brief(trial.input, 500)}")
 
 
-def _read(path: Path) -> Any:
-    import json
+def _read(event: str) -> Any:
+    """The event of an argument: JSON itself, `-` for stdin, `FILE` or `@FILE`. Raises InputError E623, E1111."""
     import sys
 
-    from remit.core.errors import InputError
+    from remit.cli.events import json_of
 
-    try:
-        given = json.loads(sys.stdin.read() if str(path) == "-" else path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"`{path}` is no JSON file: {error}", code="E623", help="give a CloudEvent in JSON"
-        ) from error
+    if event == "-":
+        event = sys.stdin.read() or " "
+    elif not event.lstrip().startswith(("{", "[", "@")):
+        event = f"@{event}"
+    given = json_of("--event", event)
     if isinstance(given, dict):  # what a person writes by hand may leave out what every event has
         given = {"specversion": "1.0", "id": "test", "source": "remit:cli", **given}
     return given

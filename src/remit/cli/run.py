@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
     from remit.cli.live import Screen, Watch
     from remit.core.task import Result, Task
 
+CELL = re.compile(r"\[\[r\d+\.[^\[\]\n]{1,100}\]\]")
+"""A mark behind a number: the result of a query, and its column."""
+
 EXIT = {"success": 0, "failure": 1, "needs_approval": 5, "needs_info": 5}
 DENIED = 4
 
 
 def run(
     agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name.")],
-    objective: Annotated[str, typer.Argument(help="What it should achieve.", show_default=False)] = "",
+    objective: Annotated[
+        str, typer.Argument(metavar="OBJECTIVE", help="What it should achieve.", show_default=False)
+    ] = "",
     input: Annotated[
         str,
         typer.Option(
@@ -58,6 +64,8 @@ def run(
         from remit.bootstrap.doctor import check_model
 
         await check_model(program, tenant, agent)
+        if not (objective or input):
+            await _must_need_nothing(program, tenant, agent)
         task = new_task(program, agent, objective, given, tenant, task_id=task_id, profile=profile)
         run_id = await program.runs.submit(task)
         if detach:
@@ -66,6 +74,20 @@ def run(
         return await watched(program, run_id, tenant, decider, as_json)
 
     raise typer.Exit(with_app(work, home=home, app=app))
+
+
+async def _must_need_nothing(app: App, tenant: str, agent: str) -> None:
+    """Raise InputError E1143 for an agent that a model drives: told nothing, it can only guess, and that may cost."""
+    from remit.core.errors import InputError
+    from remit.engine.resolving import resolve
+
+    found = await resolve(app.registry, app.catalogue, tenant, agent, "")
+    if found.spec.kind == "llm":
+        raise InputError(
+            f"agent `{agent[:100]}` is told nothing to do",
+            code="E1143",
+            help=f'say it: `remit run {agent[:100]} "..."`, or give `--input`',
+        )
 
 
 async def watched(
@@ -161,8 +183,7 @@ def exit_code(result: Result) -> int:
 def conclude(result: Result, watch: Watch) -> None:
     """The answer on stdout; what it took, and where to look closer, on stderr."""
     if result.status == "success" or result.result_payload is not None:
-        for line in lines(result.result_payload):
-            show(line)
+        answer(result.result_payload)
     if result.problem is not None:
         problem(result.problem.code, result.problem.message, result.problem.help)
     usage = result.cost_usage
@@ -173,6 +194,18 @@ def conclude(result: Result, watch: Watch) -> None:
     if result.status == "needs_approval":
         say("it waits for a person: `remit approvals list` shows what, `remit approvals approve ID` decides")
     say(paint(f"remit runs show {result.run_id}", "dim"))
+
+
+def answer(payload: Any) -> None:
+    """An answer on stdout as it is; on stderr what its marks mean, where it has some."""
+    for line in lines(payload):
+        show(line)
+    if isinstance(payload, str) and (mark := CELL.search(payload)):
+        say(
+            paint(
+                f"{mark[0]} is the cell of a query's result that the number before it was taken from", "dim"
+            )
+        )
 
 
 def submitted(run_id: str, as_json: bool) -> None:

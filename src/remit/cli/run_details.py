@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, paint, say, show, status, table
+from remit.cli.answers import listed
+from remit.cli.console import document, paint, say, show, status
 from remit.cli.session import with_app
 from remit.cli.text import brief, clean, duration, lines, moment, money
 
@@ -96,17 +97,24 @@ def family(
             document(page)
             return
         _print_family(page)
-        more(page.cursor)
 
     with_app(work, home=home)
 
 
 def _print_family(page: FamilyPage) -> None:
-    rows = [
-        [r.run_id, status(r.status), clean(r.agent), clean(r.step), money(r.cost_usd), brief(r.objective, 48)]
-        for r in page.items
-    ]
-    table(["run", "status", "agent", "step", "cost", "objective"], rows)
+    listed(
+        page,
+        False,
+        ["run", "status", "agent", "step", "cost", "objective"],
+        lambda r: [
+            r.run_id,
+            status(r.status),
+            clean(r.agent),
+            clean(r.step),
+            money(r.cost_usd),
+            brief(r.objective, 48),
+        ],
+    )
     for share in page.shares:
         say(
             f"{clean(share.agent)}: {share.runs} run{'' if share.runs == 1 else 's'}, {money(share.cost_usd)}"

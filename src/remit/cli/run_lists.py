@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, show, status, table
+from remit.cli.answers import listed
+from remit.cli.console import more, show, status
 from remit.cli.session import with_app
 from remit.cli.text import brief, moment, money
 from remit.cli.times import instant
@@ -79,32 +80,26 @@ def list_(
             **{name: value for name, value in given.items() if value},
         }
         page = await program.runs.list(tenant, **wanted, limit=limit, cursor=cursor or None)
-        if as_json:
-            document(page)
-            return
-        if ids:
+        if ids and not as_json:
             for item in page.items:
                 show(item["run_id"])
-        else:
-            _print(page.items)
-        more(page.cursor)
+            more(page.cursor)
+            return
+        header = ["run", "status", "agent", "started", "cost", "objective"]
+        listed(page, as_json, header, _row)
 
     with_app(work, home=home)
 
 
-def _print(items: list[dict[str, Any]]) -> None:
-    rows = [
-        [
-            i["run_id"],
-            status(i["status"]),
-            i["agent_id"],
-            moment(i["start_ts"]),
-            money(i["cost"]),
-            brief(i["objective"], 48),
-        ]
-        for i in items
+def _row(run: dict[str, Any]) -> list[str]:
+    return [
+        run["run_id"],
+        status(run["status"]),
+        run["agent_id"],
+        moment(run["start_ts"]),
+        money(run["cost"]),
+        brief(run["objective"], 48),
     ]
-    table(["run", "status", "agent", "started", "cost", "objective"], rows)
 
 
 def filters(view: SavedView) -> dict[str, Any]:

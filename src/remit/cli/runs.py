@@ -138,7 +138,7 @@ def events(
             return
         found = await program.runs.events(run_id, tenant, after=after, limit=limit)
         if as_json:
-            document(found)
+            document({"items": found, "cursor": str(found[-1].seq) if found else None})
             return
         for event in found:
             _print_event(event, False)
@@ -241,6 +241,7 @@ def export(
             "--out", "-o", metavar="FILE", help="Where to write (`-`: stdout).", show_default="RUN.audit.json"
         ),
     ] = "",
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
@@ -257,6 +258,9 @@ def export(
 
     target = Path(out or f"{run_id}.audit.json")
     target.write_bytes(encode(exported))
+    if as_json:
+        document({"file": str(target), "head": exported["head"], "public_key": exported["public_key"]})
+        return
     show(str(target))
     say(f"head {exported['head']['size']}:{exported['head']['hash']}")
     say(f"public key {exported['public_key']}")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, paint, say, show, status, table
+from remit.cli.answers import gone, listed, told
+from remit.cli.console import document, paint, show, status
+from remit.cli.run import submitted
 from remit.cli.session import person, with_app
 from remit.cli.text import brief, moment, printable
 
@@ -35,11 +37,11 @@ def list_(
         return await program.schedules.list(tenant, limit=limit, cursor=cursor or None)
 
     page = with_app(work, home=home)
-    if as_json:
-        document(page)
-        return
-    rows = [
-        [
+    listed(
+        page,
+        as_json,
+        ["schedule", "when", "agent", "state", "next", "last", "problem"],
+        lambda s: [
             printable(s.schedule_id),
             s.expression,
             s.agent,
@@ -47,11 +49,8 @@ def list_(
             moment(s.next_ts) if s.state == "enabled" else "-",
             moment(s.last_slot),
             brief(s.last_error, 60) or "-",
-        ]
-        for s in page.items
-    ]
-    table(["schedule", "when", "agent", "state", "next", "last", "problem"], rows)
-    more(page.cursor)
+        ],
+    )
 
 
 @app.command("show")
@@ -157,36 +156,41 @@ def _json(text: str) -> Any:
 
 
 @app.command("remove")
-def remove(schedule_id: ScheduleId, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
+def remove(
+    schedule_id: ScheduleId, as_json: o.Json = False, tenant: o.Tenant = o.TENANT, home: o.Home = ""
+) -> None:
     """Forget a schedule. One that rules made is paused instead: it goes when no rule has it."""
 
     async def work(program: App) -> None:
         await program.schedules.remove(tenant, schedule_id)
 
     with_app(work, home=home)
-    say(f"schedule {printable(schedule_id)} is forgotten")
+    gone("schedule", schedule_id, as_json, f"schedule {printable(schedule_id)} is forgotten")
 
 
 @app.command("pause")
-def pause(schedule_id: ScheduleId, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
+def pause(
+    schedule_id: ScheduleId, as_json: o.Json = False, tenant: o.Tenant = o.TENANT, home: o.Home = ""
+) -> None:
     """Start nothing until it is resumed."""
 
     async def work(program: App) -> ScheduleEntry:
         return await program.schedules.pause(tenant, schedule_id)
 
-    with_app(work, home=home)
-    say(f"schedule {printable(schedule_id)} is paused")
+    told(with_app(work, home=home), as_json, f"schedule {printable(schedule_id)} is paused")
 
 
 @app.command("resume")
-def resume(schedule_id: ScheduleId, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
+def resume(
+    schedule_id: ScheduleId, as_json: o.Json = False, tenant: o.Tenant = o.TENANT, home: o.Home = ""
+) -> None:
     """Go on with the next time from now."""
 
     async def work(program: App) -> ScheduleEntry:
         return await program.schedules.resume(tenant, schedule_id)
 
     entry = with_app(work, home=home)
-    say(f"schedule {printable(schedule_id)} goes on at {moment(entry.next_ts)}")
+    told(entry, as_json, f"schedule {printable(schedule_id)} goes on at {moment(entry.next_ts)}")
 
 
 @app.command("fire")
@@ -194,6 +198,7 @@ def fire(
     schedule_id: ScheduleId,
     app: o.AppFile = "",
     pack: o.Packs = [],  # noqa: B006 - typer copies it
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
@@ -203,5 +208,4 @@ def fire(
         return await program.scheduler.fire(tenant, schedule_id, person(o.REQUESTER, ()))
 
     run_id = with_app(work, home=home, app=app, packs=pack)
-    show(run_id)
-    say(f"submitted; follow it: `remit runs show {run_id}`")
+    submitted(run_id, as_json)

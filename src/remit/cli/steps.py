@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, say, status, table
+from remit.cli.answers import listed, told
+from remit.cli.console import document, say, status, table
 from remit.cli.session import person, with_app
 from remit.cli.text import brief, clean, duration, money
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from remit.bootstrap import App
     from remit.core.steps import StepRow
     from remit.engine.comparing import StepPair
+
+
+KINDS = ("model", "tool", "delegate", "gate", "state")
 
 
 def register(runs: typer.Typer) -> None:
@@ -37,6 +41,7 @@ def steps(
     home: o.Home = "",
 ) -> None:
     """List a run's steps in the order in which they began; a page at a time, however long the run is."""
+    o.one_of("--kind", kind, KINDS)
 
     async def work(program: App) -> None:
         page = await program.reading.stepping.page(run_id, tenant, after=after, limit=limit, kind=kind)
@@ -65,12 +70,8 @@ def compare(
 
     async def work(program: App) -> None:
         page = await program.reading.comparing.page(left, right, tenant, cursor=cursor or None)
-        if as_json:
-            document(page)
-            return
-        table(["left", "right", "name", "differs"], [_pair(pair) for pair in page.items])
-        say(f"{page.same} of {len(page.items)} steps are the same")
-        more(page.cursor)
+        words = f"{page.same} of {len(page.items)} steps are the same"
+        listed(page, as_json, ["left", "right", "name", "differs"], _pair, words)
 
     with_app(work, home=home)
 
@@ -101,10 +102,7 @@ def golden(
             from remit.core.codec import encode
 
             out.write_bytes(encode(made.body))
-        if as_json:
-            document(made)
-        else:
-            say(f"golden case `{made.name}`, version {made.version}, is a draft")
+        told(made, as_json, f"golden case `{made.name}`, version {made.version}, is a draft")
 
     with_app(work, home=home)
 

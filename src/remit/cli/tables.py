@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, paint, say, show, status, table
+from remit.cli.answers import gone, listed
+from remit.cli.console import document, paint, say, show, status
 from remit.cli.definitions import By, Why
 from remit.cli.session import person, with_app
 from remit.cli.text import brief, moment, printable
@@ -39,11 +40,11 @@ def list_(
         return await program.tables.list(tenant, owner=owner, limit=limit, cursor=cursor or None)
 
     page = with_app(work, home=home)
-    if as_json:
-        document(page)
-        return
-    rows = [
-        [
+    listed(
+        page,
+        as_json,
+        ["table", "source", "format", "owner", "schedule", "status", "location"],
+        lambda t: [
             t.table_id,
             t.source,
             t.format,
@@ -51,11 +52,8 @@ def list_(
             t.schedule or "-",
             status("active" if t.active else "inactive"),
             brief(t.location, 60),
-        ]
-        for t in page.items
-    ]
-    table(["table", "source", "format", "owner", "schedule", "status", "location"], rows)
-    more(page.cursor)
+        ],
+    )
 
 
 @app.command("show")
@@ -178,22 +176,19 @@ def history(
 
 def print_changes(page: RecordChanges, as_json: bool) -> None:
     """Print a page of audit records, each with the fields that it changed."""
-    if as_json:
-        document(page)
-        return
-    rows = [
-        [
+    listed(
+        page,
+        as_json,
+        ["change", "action", "at", "by", "reason", "what"],
+        lambda c: [
             str(c.revision),
             c.action,
             moment(c.changed_ts),
             brief(c.author, 30),
             brief(c.reason, 40),
             brief(", ".join(_changed(c)), 80),
-        ]
-        for c in page.items
-    ]
-    table(["change", "action", "at", "by", "reason", "what"], rows)
-    more(page.cursor)
+        ],
+    )
 
 
 def _changed(change: RecordChange) -> list[str]:
@@ -211,6 +206,7 @@ def remove(
     table_id: TableId,
     why: Why = "no longer looked after",
     by: By = o.REQUESTER,
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
@@ -220,4 +216,4 @@ def remove(
         await program.validations.remove_table(tenant, table_id, actor=person(by, ()), reason=why)
 
     with_app(work, home=home)
-    say(f"table {table_id} is forgotten")
+    gone("table", table_id, as_json, f"table {table_id} is forgotten")

@@ -56,8 +56,13 @@ def duration(ms: float) -> str:
 
 
 def moment(ts: int | None) -> str:
-    """A time in Unix milliseconds as local date and time; `-` for none."""
-    return "-" if ts is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ts / 1000))
+    """A time in Unix milliseconds as local date and time with its offset, as options that take a time read it; `-` for none."""
+    return "-" if ts is None else zoned(time.strftime("%Y-%m-%d %H:%M:%S%z", time.localtime(ts / 1000)))
+
+
+def zoned(written: str) -> str:
+    """A time that ends in `+0000` or `+0200` with its offset as people write it: `Z`, `+02:00`."""
+    return f"{written[:-5]}Z" if written.endswith("0000") else f"{written[:-2]}:{written[-2:]}"
 
 
 def plural(count: int, noun: str) -> str:

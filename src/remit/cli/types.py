@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, more, paint, say, show, table
+from remit.cli.answers import gone, listed
+from remit.cli.console import document, paint, show, table
 from remit.cli.definitions import By, Why
 from remit.cli.session import person, with_app
 from remit.cli.tables import print_changes
@@ -43,12 +44,12 @@ def list_(
         return await program.validation_types.list(tenant, limit=limit, cursor=cursor or None)
 
     page = with_app(work, home=home, app=app_file)
-    if as_json:
-        document(page)
-        return
-    rows = [[t.validation_type, t.agent, brief(t.description, 80)] for t in page.items]
-    table(["type", "agent", "checks"], rows)
-    more(page.cursor)
+    listed(
+        page,
+        as_json,
+        ["type", "agent", "checks"],
+        lambda t: [t.validation_type, t.agent, brief(t.description, 80)],
+    )
 
 
 @app.command("show")
@@ -123,6 +124,7 @@ def remove(
     name: TypeName,
     why: Why = "no longer used",
     by: By = o.REQUESTER,
+    as_json: o.Json = False,
     tenant: o.Tenant = o.TENANT,
     home: o.Home = "",
 ) -> None:
@@ -132,4 +134,4 @@ def remove(
         await program.validations.remove_type(tenant, name, actor=person(by, ()), reason=why)
 
     with_app(work, home=home)
-    say(f"validation type {name} is forgotten")
+    gone("validation_type", name, as_json, f"validation type {name} is forgotten")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remit.cli import options as o
+from remit.cli.answers import listed
 from remit.cli.console import document, more, say, status, table
 from remit.cli.session import with_app
 from remit.cli.text import brief, moment, plural
@@ -38,20 +39,17 @@ def series(
 
         await program.validations.history(tenant, config_id, limit=1)
         page = await series_of(program.validation_runs, tenant, config_id, limit=limit, cursor=cursor or None)
-        if as_json:
-            document(page)
-            return
-        cells = [
-            [
+        listed(
+            page,
+            as_json,
+            ["at", "status", "version", "measured"],
+            lambda point: [
                 moment(point.timestamp),
                 status(point.status),
                 str(point.version),
                 brief(" ".join(f"{name}={value:g}" for name, value in point.values.items()), 120),
-            ]
-            for point in page.items
-        ]
-        table(["at", "status", "version", "measured"], cells)
-        more(page.cursor)
+            ],
+        )
 
     with_app(work, home=home)
 
@@ -109,11 +107,9 @@ def proposals(
             limit=limit,
             cursor=cursor or None,
         )
-        if as_json:
-            document(page)
-            return
-        table(["rule", "version", "table", "type", "changes", "reason"], [_cells(p) for p in page.items])
-        more(page.cursor)
+        if table_id and not page.items:
+            await program.tables.get(tenant, table_id)
+        listed(page, as_json, ["rule", "version", "table", "type", "changes", "reason"], _cells)
 
     with_app(work, home=home)
 

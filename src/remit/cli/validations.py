@@ -10,7 +10,8 @@ import typer
 
 from remit.cli import definitions
 from remit.cli import options as o
-from remit.cli.console import document, more, paint, show, status, table
+from remit.cli.answers import listed
+from remit.cli.console import document, paint, show, status
 from remit.cli.definitions import By, Expect, Version, Why
 from remit.cli.session import person, with_app
 from remit.cli.text import brief, clean, duration, lines, moment, printable
@@ -86,12 +87,10 @@ def list_(
             )
         if table_id and not page.items:  # a table that is gone may still have archived rules
             await program.tables.get(tenant, table_id)
-        if as_json:
-            document(page)
-            return
-        rows = [_row(r, await program.validation_runs.last(tenant, r.config_id)) for r in page.items]
-        table(["rule", "version", "table", "type", "schedule", "state", "last run", "at"], rows)
-        more(page.cursor)
+        runs = () if as_json else page.items
+        last = {r.config_id: await program.validation_runs.last(tenant, r.config_id) for r in runs}
+        header = ["rule", "version", "table", "type", "schedule", "state", "last run", "at"]
+        listed(page, as_json, header, lambda r: _row(r, last[r.config_id]))
 
     with_app(work, home=home)
 
@@ -366,22 +365,19 @@ def history(
 
     async def work(program: App) -> None:
         page = await program.validations.history(tenant, config_id, limit=limit, cursor=cursor or None)
-        if as_json:
-            document(page)
-            return
-        rows = [
-            [
+        listed(
+            page,
+            as_json,
+            ["version", "state", "made", "by", "reason", "parameters"],
+            lambda r: [
                 str(r.version),
                 status(_state(r)),
                 moment(r.created_at),
                 brief(r.change_author, 30),
                 brief(r.change_reason, 40),
                 brief(r.parameters, 60),
-            ]
-            for r in page.items
-        ]
-        table(["version", "state", "made", "by", "reason", "parameters"], rows)
-        more(page.cursor)
+            ],
+        )
 
     with_app(work, home=home)
 
@@ -416,15 +412,20 @@ def runs(
 ) -> None:
     """List the run log, newest first, or show one run of it."""
 
-    async def listed(program: App) -> None:
+    async def page_of(program: App) -> None:
         page = await program.validation_runs.list(
             tenant, table_id=table_id, config_id=config_id, limit=limit, cursor=cursor or None
         )
-        if as_json:
-            document(page)
-            return
-        rows = [
-            [
+        if not page.items:  # what is gone may still have a run log
+            if table_id:
+                await program.tables.get(tenant, table_id)
+            if config_id:
+                await program.validations.history(tenant, config_id, limit=1)
+        listed(
+            page,
+            as_json,
+            ["run", "status", "table", "rule", "version", "by", "at", "took"],
+            lambda r: [
                 r.run_id,
                 status(r.status),
                 r.table_id,
@@ -433,11 +434,8 @@ def runs(
                 r.triggered_by,
                 moment(r.timestamp),
                 duration(r.duration_ms),
-            ]
-            for r in page.items
-        ]
-        table(["run", "status", "table", "rule", "version", "by", "at", "took"], rows)
-        more(page.cursor)
+            ],
+        )
 
     async def shown(program: App) -> None:
         found = await program.validation_runs.get(tenant, run_id)
@@ -446,7 +444,7 @@ def runs(
         else:
             _print_run(found)
 
-    with_app(shown if run_id else listed, home=home)
+    with_app(shown if run_id else page_of, home=home)
 
 
 def _print_run(run: ValidationRun) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remit.cli import options as o
-from remit.cli.console import document, say, show, table
+from remit.cli.answers import Items, gone, listed, told
+from remit.cli.console import document, show
 from remit.cli.session import with_app
 from remit.cli.text import brief, moment
 from remit.core.errors import InputError
@@ -30,11 +31,12 @@ def list_(
 
     async def work(program: App) -> None:
         found = await program.views.list(tenant, whose)
-        if as_json:
-            document(found)
-            return
-        rows = [[brief(v.name), v.page, _query(v), moment(v.saved_ts)] for v in found.items]
-        table(["view", "page", "shows", "saved"], rows)
+        listed(
+            Items(found.items),
+            as_json,
+            ["view", "page", "shows", "saved"],
+            lambda v: [brief(v.name), v.page, _query(v), moment(v.saved_ts)],
+        )
 
     with_app(work, home=home)
 
@@ -90,21 +92,24 @@ def save(
         return await program.views.put(tenant, whose, name, content)
 
     kept = with_app(work, home=home)
-    if as_json:
-        document(kept)
-    else:
-        say(f"view `{brief(kept.name)}` is kept")
+    told(kept, as_json, f"view `{brief(kept.name)}` is kept")
 
 
 @app.command("remove")
-def remove(name: Name, whose: Whose = o.REQUESTER, tenant: o.Tenant = o.TENANT, home: o.Home = "") -> None:
+def remove(
+    name: Name,
+    whose: Whose = o.REQUESTER,
+    as_json: o.Json = False,
+    tenant: o.Tenant = o.TENANT,
+    home: o.Home = "",
+) -> None:
     """Forget a view; harmless when there is none."""
 
     async def work(program: App) -> None:
         await program.views.remove(tenant, whose, name)
 
     with_app(work, home=home)
-    say(f"view `{brief(name)}` is forgotten")
+    gone("view", name, as_json, f"view `{brief(name)}` is forgotten")
 
 
 def _query(view: SavedView) -> str:

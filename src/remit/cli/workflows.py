@@ -9,7 +9,8 @@ import typer
 
 from remit.cli import options as o
 from remit.cli import workflow_files as files
-from remit.cli.console import document, more, paint, say, show, table
+from remit.cli.answers import listed
+from remit.cli.console import document, paint, say, show
 from remit.cli.run import choose_decider, new_task, parse_input, submitted, watched
 from remit.cli.session import with_app
 from remit.cli.text import brief, clean
@@ -51,12 +52,12 @@ def list_(
 
     async def work(program: App) -> None:
         page = await program.workflows.list(tenant, after=cursor, limit=limit)
-        if as_json:
-            document(page)
-            return
-        rows = [[w.name, w.version, w.source, str(w.states), brief(w.description, 70)] for w in page.items]
-        table(["workflow", "version", "from", "states", "description"], rows)
-        more(page.cursor)
+        listed(
+            page,
+            as_json,
+            ["workflow", "version", "from", "states", "description"],
+            lambda w: [w.name, w.version, w.source, str(w.states), brief(w.description, 70)],
+        )
 
     with_app(work, home=home, app=app_file)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -28,6 +28,8 @@ def canonical(value: Any) -> bytes:
 def decode(data: bytes | str, type: type[T]) -> T:
     """A typed value from JSON. Raises InputError that names the path of the first mistake."""
     try:
+        if type is object:  # as JSON has it: ten times as fast as with a type
+            return cast(T, msgspec.json.decode(data))
         return msgspec.json.decode(data, type=type)
     except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
         raise _unfit(type, error) from error

@@ -74,7 +74,7 @@ class Message(Struct, frozen=True):
     @property
     def tool_uses(self) -> tuple[ToolUse, ...]:
         """The tools this message asks for, in order."""
-        return tuple(b for b in self.blocks if isinstance(b, ToolUse))
+        return tuple([b for b in self.blocks if isinstance(b, ToolUse)])
 
 
 def user(text: str) -> Message:

@@ -14,7 +14,8 @@ from remit.core.naming import check_id
 from remit.core.validation import ValidationRun
 
 ChannelName = Literal["email", "slack", "webhook", "sns"]
-Occasion = Literal["failure", "error", "recovery"]
+Occasion = Literal["failure", "error", "recovery", "budget"]
+"""`budget`: the tenant has used 80 or 100 per cent of its own budget."""
 Delivery = Literal["pending", "sending", "sent", "failed", "unknown"]
 """`unknown`: the connection broke when the message may already have been accepted."""
 
@@ -72,7 +73,7 @@ class Notification(Struct, frozen=True):
     notifier_id: str
     channel: ChannelName
     table_id: str
-    kind: Literal["failure", "recovery", "test"]
+    kind: Literal["failure", "recovery", "test", "budget"]
     subject: str
     lines: tuple[RuleLine, ...]
     planned_ts: int

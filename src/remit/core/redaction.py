@@ -187,6 +187,8 @@ class Redactor:
             return self._dict(obj, depth)
         if obj is None or kind is bool:
             return obj
+        if kind is int and -_BIG < obj < _BIG and not self._digits:
+            return obj
         if isinstance(obj, int | float):
             return self._number(obj)
         if isinstance(obj, list | tuple):
@@ -264,7 +266,7 @@ class Redactor:
                 break
             if form in text:
                 spans += [_Span(at, at + len(form), "credential", secret) for at in _places(text, form)]
-        if size < 13 and text.isalnum():
+        if size < 13 and (text.isalnum() or text.isidentifier()):  # a word or a name
             return spans
         if self._shapes:
             spans += _shapes(text)
@@ -374,6 +376,8 @@ def _personal(text: str) -> Iterator[_Span]:
     """Email addresses, phone numbers, payment cards, US social security numbers and IBANs."""
     if "@" in text:
         yield from _emails(text)
+    if _DIGIT_RUN.search(text) is None:
+        return
     made = _made(text)
     for run in _DIGIT_RUN.finditer(text):
         start, end = run.span()

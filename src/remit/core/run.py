@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
+from functools import cached_property
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ from remit.core.budget import Budget, Reservation, Usage, held_for
 from remit.core.codec import canonical, digest_of
 from remit.core.errors import StoreError
 from remit.core.message import Block, Image, Message, Text, Thinking, ToolResult, ToolUse, user
-from remit.core.payload import load, unpack
+from remit.core.payload import NOTHING, load, unpack
 from remit.core.policy import Decision
 from remit.core.provenance import Label, Labels, join, merge
 from remit.core.states import progress
@@ -111,24 +112,26 @@ class Run:
         self.row_waits = False
         self.finished: Finished | None = None
 
-    @property
+    # What the first event says never changes, and every step reads it many times.
+
+    @cached_property
     def start(self) -> ev.RunCreated:
         """The first event. Raises StoreError for a journal that does not begin with it."""
         if self.created is None:
             raise StoreError(f"run `{self.run_id}` has no first event", code="E804")
         return self.created
 
-    @property
+    @cached_property
     def task(self) -> Task:
         """The task."""
         return self.start.task
 
-    @property
+    @cached_property
     def agent(self) -> AgentSpec:
         """The agent's definition as it was when the run began."""
         return self.start.agent
 
-    @property
+    @cached_property
     def budget(self) -> Budget:
         """The run's envelope."""
         return self.start.budget
@@ -171,9 +174,12 @@ class Run:
         step.state = state
         self.held = self.held.minus(step.reserved)
         step.reserved = Reservation()
-        if step.step in self.calls and all(s in self.steps and self.steps[s].settled for s in self.calls):
-            self.say(Message("user", tuple(tool_result(self.steps[s]) for s in self.calls)))
-            self.calls = []
+        if step.step in self.calls:
+            called = [self.steps.get(s) for s in self.calls]
+            settled = [s for s in called if s is not None and s.state in SETTLED]
+            if len(settled) == len(called):
+                self.say(Message("user", tuple([tool_result(s) for s in settled])))
+                self.calls = []
 
 
 SUM_UP = "summary"
@@ -215,7 +221,7 @@ IMAGE_CHARS, DOCUMENT_CHARS = 3 * 1_600, 3 * 20_000
 
 def message_chars(message: Message) -> int:
     """At most how much a model reads for this message, in UTF-8 bytes; used to reserve budget."""
-    return sum(_block_chars(b) for b in message.blocks) + 8
+    return sum([_block_chars(b) for b in message.blocks]) + 8
 
 
 def _block_chars(block: Block) -> int:
@@ -282,9 +288,10 @@ def _model_asked(run: Run, e: ev.ModelAsked, ts: int) -> None:
         run.spend(lost.name, billed)
         run.held = run.held.minus(lost.reserved)
     step = Step(e.step, "model", e.model, "intended", attempt=e.attempt, reserved=e.reserved, started_ts=ts)
-    step.arguments_digest = e.request.ref or (
-        digest_of(load(e.request, run.contents)) if e.request.inline != b"null" else ""
-    )
+    if e.request is not NOTHING:
+        step.arguments_digest = e.request.ref or (
+            digest_of(load(e.request, run.contents)) if e.request.inline != b"null" else ""
+        )
     run.steps[e.step] = step
     run.held = run.held.plus(e.reserved)
 

@@ -29,6 +29,9 @@ OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 CACHE_READ_TOKENS = "gen_ai.usage.cache_read.input_tokens"
 CACHE_WRITE_TOKENS = "gen_ai.usage.cache_creation.input_tokens"
 CONVERSATION_ID = "gen_ai.conversation.id"
+SESSION_ID = "session.id"
+USAGE_COST = "gen_ai.usage.cost"
+"""Not of the conventions, but what receivers such as Langfuse read a call's cost from, in US dollars."""
 AGENT_ID = "gen_ai.agent.id"
 AGENT_NAME = "gen_ai.agent.name"
 AGENT_VERSION = "gen_ai.agent.version"
@@ -41,6 +44,7 @@ OUTPUT_TYPE = "gen_ai.output.type"
 ERROR_TYPE = "error.type"
 
 RUN_ID = "remit.run.id"
+ROUTE = "remit.model.route"
 ROOT_RUN_ID = "remit.run.root_id"
 TENANT_ID = "remit.tenant.id"
 TASK_ID = "remit.task.id"
@@ -94,6 +98,7 @@ TOKENS = "remit_tokens_total"
 COST = "remit_cost_usd_total"
 POLICY_DECISIONS = "remit_policy_decisions_total"
 APPROVALS_PENDING = "remit_approvals_pending"
+BUDGET_ALERTS = "remit_budget_alerts_total"
 APPROVALS_WAITING = "remit_approvals_waiting"
 APPROVALS = "remit_approvals_total"
 APPROVAL_WAIT = "remit_approval_wait_seconds"
@@ -169,6 +174,13 @@ METRICS: tuple[Metric, ...] = (
         (),
         "remit.approval.wait",
         "s",
+    ),
+    Metric(
+        BUDGET_ALERTS,
+        "counter",
+        "Tenants' budgets of which 80 or 100 per cent are used.",
+        ("level",),
+        "remit.budget.alerts",
     ),
     Metric(IN_DOUBT, "counter", "Effects whose outcome a crash hid.", ("tool",), "remit.effects.in_doubt"),
     Metric(ADVANCE, "histogram", "Time of one `advance` of a run.", (), "remit.advance", "s"),

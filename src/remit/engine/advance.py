@@ -125,6 +125,8 @@ class Engine:
         )
         recorder.held_by(hold)
         rows, claimed = unwritten(run), run.epoch == lease.epoch
+        if run.epoch:
+            telling.run_resumed(run)
         run.epoch = lease.epoch
         if not claimed:
             recorder.note(ev.RunClaimed(self.kit.worker_id, lease.epoch))
@@ -174,6 +176,7 @@ class Engine:
         hear(self.kit, recorder, signals)
         recorder.note(ev.RunParked(waiting_on), writes=writes)
         await recorder.flush(consumed=[s.signal_id for s in signals], status="waiting")
+        telling.run_parked(run)
 
     @contextlib.asynccontextmanager
     async def _heartbeat(self, hold: Hold, advance: Advance) -> AsyncIterator[None]:
@@ -390,7 +393,10 @@ class Advance:
         self.recorder.note(ev.RunParked(parked.waiting_on))
         self._stands("waiting", waiting_on=parked.waiting_on)
         await self.recorder.flush(status="waiting", wake_ts=min(wake, default=None))
-        return self.recorder.inbox == 0
+        if self.recorder.inbox:
+            return False
+        telling.run_parked(self.run)
+        return True
 
     def _deadline(self) -> int | None:
         limits = [self.run.task.constraints.deadline_ts]

@@ -16,6 +16,7 @@ from remit.core.payload import NOTHING
 from remit.core.policy import PolicyRequest, Principal
 from remit.core.task import Problem
 from remit.engine import resolving, telling
+from remit.engine.answer_cache import AnswerCache
 from remit.engine.decisions import refusal
 from remit.engine.effects import Recorder
 from remit.engine.guarding import guarded
@@ -50,7 +51,7 @@ class Asking:
             problem = self.recorder.problem("E301", why, decision.help)
             return await self._model_refused(step_id, route, problem, [row])
         pinned = await resolving.pinned_route(self.kit.registry, self.kit.models, self.run)
-        hold = replace(self.kit.models.reserve(pinned, chars, request.max_tokens), model_calls=1)
+        hold = self.kit.models.reserve(pinned, chars, request.max_tokens)
         reason = exceeded(self.run.budget, self.run.usage, self.run.held, hold)
         if reason:
             return await self._model_refused(
@@ -74,8 +75,11 @@ class Asking:
         telemetry = self.kit.telemetry
         with telling.model_span(telemetry, self.run, step_id, route) as span:
             stream = CleanStream(self.recorder.clean, self._on_delta if streams else _to_nobody)
+            caches = self.kit.models.cache_ttl_s(pinned) > 0
+            cache = AnswerCache(self.kit, self.run.task.tenant_id, self.profile) if caches else None
+            ask = self.kit.models.ask if cache is None else cache.ask
             try:
-                answer = await guarded(self.kit, pinned, request, stream)
+                answer = await guarded(self.kit, ask, pinned, request, stream)
             except ModelError as error:
                 telling.model_failed(telemetry, span, route, error.code, self.recorder.clean(error.message))
                 await self._model_failed(step_id, route, error)
@@ -94,7 +98,8 @@ class Asking:
                 answer.latency_ms,
                 answer.tries,
                 answer.incidents,
-            )
+            ),
+            writes=() if cache is None else cache.keeping(answer, message),
         )
         return message
 

@@ -11,7 +11,7 @@ from remit.core import event as ev
 from remit.core.agent import AgentSpec
 from remit.core.codec import encode, genesis, link, plain
 from remit.core.records import AgentRun
-from remit.engine import remembering
+from remit.engine import remembering, telling
 from remit.engine.kit import Kit
 from remit.ports.store import Entry, Put, Write
 
@@ -47,6 +47,7 @@ async def create(
         writes=[Put("agent_run", first_record(run_id, created, now, kit.clock.now())), *words, *writes],
         now=kit.clock.now(),  # to be due at once, also when the turn before was begun by a clock that is ahead
     )
+    telling.run_created(run_id, created)
     if kit.crash is not None:
         kit.crash("after:create")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from remit.core.codec import encode, link
@@ -120,7 +120,8 @@ class Recorder:
             self.run.apply(event)
             if self._remembers:
                 self._place(remembering.traces(self.run, said, event, self._contents))
-        self._place(writes)
+        if writes:
+            self._place(writes)
         self._durable = self._durable or durable
 
     def _place(self, writes: Sequence[Write]) -> None:
@@ -163,24 +164,26 @@ class Recorder:
             *some, last = parts(len(entries), writes, later)
             start = 0
             for part in some:
-                with self._appending(names[start : part.end]):
-                    await self._append(
+                self._hit("before:append:", names[start : part.end])
+                await self._appended(
+                    self._append(
                         entries[start : part.end], contents, part.writes, (), None, None, durable, seq
                     )
+                )
+                self._hit("after:append:", names[start : part.end])
                 seq = entries[part.end - 1].seq if part.end > start else seq
                 start, contents = part.end, {}
-            with self._appending(names[start:]):
-                self.inbox = await self._append(
-                    entries[start:], contents, last.writes, consumed, status, wake_ts, durable, seq
-                )
+            self._hit("before:append:", names[start:])
+            self.inbox = await self._appended(
+                self._append(entries[start:], contents, last.writes, consumed, status, wake_ts, durable, seq)
+            )
+            self._hit("after:append:", names[start:])
             self._stored = entries[-1].seq if entries else seq
 
-    @contextlib.contextmanager
-    def _appending(self, names: list[str]) -> Iterator[None]:
-        """Around an append: whatever goes wrong with it ends the recorder."""
-        self._hit("before:append:", names)
+    async def _appended(self, append: Coroutine[Any, Any, int]) -> int:
+        """How many signals wait after an append. Whatever goes wrong with it ends the recorder."""
         try:
-            yield
+            return await append
         except Exception as error:
             self._dead = error
             raise
@@ -188,7 +191,6 @@ class Recorder:
             # Cancelled in the middle: the append may yet land, so only a fresh look at the journal can go on.
             self._dead = FencedError(f"an append to run `{self.run.run_id}` was interrupted")
             raise
-        self._hit("after:append:", names)
 
     def flush_soon(self) -> None:
         """Flush when the event loop next turns, or with whatever is flushed before then."""

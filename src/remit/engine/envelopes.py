@@ -5,6 +5,7 @@ Money is held in whole nano-dollars so that stores can add and compare it in one
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 from msgspec import Struct
 
 from remit.core.budget import NANO, Budget
-from remit.core.errors import BudgetError
+from remit.core.errors import BudgetError, ConditionError
 from remit.core.run import Run
 from remit.engine.kit import Kit
+from remit.engine.shared_state import EXPIRING, STATE, YES
 from remit.ports.store import Add, Collection, Put, Records, Write
 
 ENVELOPE = "envelope"
@@ -26,6 +28,16 @@ NEAR = Decimal("0.8")
 
 HELD, USED = "nano_usd_held", "nano_usd_used"
 """Of an envelope that was set since they are kept: what live runs hold of it, and what ended ones have used."""
+
+
+WATCH = Decimal("0.7")
+"""The share of a limit from which on a budget is watched."""
+
+WATCHED, WATCHED_MS = "budget-alerts", 40 * 86_400_000
+"""Where the budgets that are watched stand beside the shared state, and for how long after a run of theirs has ended."""
+
+REFUSED = "refused"
+"""Whether a task was refused which asked for more than is left by what ended runs have used: 0 until then."""
 
 
 class Envelope(Struct, frozen=True):
@@ -114,7 +126,7 @@ async def set_limit(
         "tokens_left": UNLIMITED if max_tokens is None else max_tokens,
         "counts_tokens": int(max_tokens is not None),
         "generation": kit.clock.new_id("env"),
-        **dict.fromkeys((HELD, USED, "tokens_held", "tokens_used"), 0),
+        **dict.fromkeys((HELD, USED, "tokens_held", "tokens_used", REFUSED), 0),
     }
     if max_cost_usd is not None:
         item["nano_usd_limit"] = nano(max_cost_usd)
@@ -137,6 +149,33 @@ async def take(kit: Kit, tenant_id: str, budget: Budget) -> tuple[str, list[Writ
         hold["tokens_left"] = -budget.max_tokens
     kept = {name.replace("_left", "_held"): -amount for name, amount in hold.items()} if HELD in row else {}
     return str(row["generation"]), [Add(ENVELOPE, (tenant_id,), {**hold, **kept}, dict.fromkeys(hold, 0))]
+
+
+async def note_refused(kit: Kit, tenant_id: str, budget: Budget) -> None:
+    """Remember, the first time, that a task was refused which there is too little for even when no other run holds any.
+
+    That another one remembers it at the same time does no harm.
+    """
+    row = await kit.store.get(ENVELOPE, (tenant_id,))
+    if row is None or row.get(REFUSED) != 0:
+        return
+    wanted = {"nano_usd": nano(budget.max_cost_usd or Decimal(0)), "tokens": budget.max_tokens or 0}
+    if any(row[f"{unit}_left"] + row[f"{unit}_held"] < amount for unit, amount in wanted.items()):
+        with contextlib.suppress(ConditionError):  # the envelope is gone
+            await kit.store.transact([Add(ENVELOPE, (tenant_id,), {REFUSED: 1}), watched(kit, tenant_id)])
+
+
+def watched(kit: Kit, tenant_id: str) -> Put:
+    """The record by which whoever tells of budgets finds this one, without looking through all of them."""
+    item = {
+        "place": WATCHED,
+        "key": tenant_id,
+        "scope": WATCHED,
+        "version": 1,
+        EXPIRING: YES,
+        "expires_ts": kit.clock.now() + WATCHED_MS,
+    }
+    return Put(STATE, item)
 
 
 def _unbounded(tenant_id: str, limit: str) -> BudgetError:
@@ -165,4 +204,15 @@ async def give_back(kit: Kit, run: Run) -> list[Write]:
             "tokens_used": run.usage.tokens,
         }
         rest["tokens_held"] = -(budget.max_tokens or 0)
-    return [Add(ENVELOPE, (tenant_id,), rest)]
+    given: Write = Add(ENVELOPE, (tenant_id,), rest)
+    return [given, watched(kit, tenant_id)] if _to_watch(row, run) else [given]
+
+
+def _to_watch(row: Mapping[str, Any], run: Run) -> bool:
+    """Whether a budget may soon be said to be near its limit. Early, since runs that end together do not see each other."""
+    used = {"nano_usd": nano(run.usage.cost_usd), "tokens": run.usage.tokens}
+    return any(
+        f"{unit}_limit" in row and row[f"{unit}_used"] + more >= WATCH * row[f"{unit}_limit"]
+        for unit, more in used.items()
+        if f"{unit}_used" in row
+    )

@@ -7,9 +7,8 @@ idempotency key, timeout and retry budget, check the output, label it, and journ
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -39,6 +38,8 @@ from remit.engine.terms import Terms
 from remit.ports.agents import Tool
 from remit.ports.model import ModelRequest
 from remit.ports.store import ABSENT, Put, Write
+
+T = TypeVar("T")
 
 
 class Gateway:
@@ -73,22 +74,23 @@ class Gateway:
 
         `starting` is how many children are about to start in all, where other batches start some too.
         """
-        with self._entered():
-            await self._settle(asks, starting)
+        await self._inside_of(self._settle(asks, starting))
 
-    @contextlib.contextmanager
-    def _entered(self) -> Iterator[None]:
+    async def _inside_of(self, call: Coroutine[Any, Any, T]) -> T:
+        """What a call comes to, unless the gateway is shut; what stops it is noted."""
         if self._closed:
+            call.close()
             raise Interrupted
         self._inside += 1
         try:
-            yield
+            return await call
         except (Parked, Interrupted, StoreError, FencedError) as stop:
             self.stops.append(stop)
             raise
         finally:
             self._inside -= 1
-            self._left.set()
+            if self._closed:
+                self._left.set()
 
     def raise_stop(self) -> None:
         """Raise what stopped a call, whatever the agent made of it: `gather` and task groups swallow or wrap it."""
@@ -589,8 +591,7 @@ class Gateway:
 
         Raises ModelError after it was journaled.
         """
-        with self._entered():
-            return await self._asking.ask(step_id, request, chars, request_note, streams=streams)
+        return await self._inside_of(self._asking.ask(step_id, request, chars, request_note, streams=streams))
 
 
 def _label(spec: ToolSpec) -> Label:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -15,13 +15,20 @@ from remit.ports.guardrail import About, Guardrail
 from remit.ports.model import Delta, ModelRequest, OnDelta
 
 
-async def guarded(kit: Kit, route: str, request: ModelRequest, on_delta: OnDelta) -> Answer:
-    """The answer of a model; with a guardrail, of what it lets through, and told only once it was judged. Raises ModelError."""
+class Ask(Protocol):
+    """Asks a route, as `ModelAccess.ask` does."""
+
+    async def __call__(self, route: str, request: ModelRequest, on_delta: OnDelta | None = None, /) -> Answer:
+        """Raises AskError and ConfigError."""
+
+
+async def guarded(kit: Kit, ask: Ask, route: str, request: ModelRequest, on_delta: OnDelta) -> Answer:
+    """The answer of a model that is asked by `ask`; with a guardrail, of what it lets through, and told only once it was judged. Raises ModelError."""
     if kit.guardrail is None:
-        return await kit.models.ask(route, request, on_delta)
+        return await ask(route, request, on_delta)
     guarding = Guarding(kit.guardrail)
     request = await guarding.request(request)
-    answer = await kit.models.ask(route, request)
+    answer = await ask(route, request)
     try:
         message = await guarding.answer(answer.reply.message, request)
     except ModelError as error:

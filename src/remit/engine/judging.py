@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from remit.core import event as ev
 from remit.core.flow import Flow, Trace
+from remit.core.grounds import CITES, cited
 from remit.core.memory import FORGET, REMEMBER, memory_question
 from remit.core.policy import ActionName, Decision, PolicyRequest, Principal
 from remit.core.rule import PUBLISH, declares
@@ -54,6 +55,8 @@ class Judge:
         try:
             facts = self._facts(spec, kind, arguments)
             flow = self._flow(spec, arguments)
+            if spec.risk >= "L2":
+                facts["cited"] = cited(self._run, arguments, self._tags)
         except Exception as error:
             why = f"the facts of `{spec.name}` cannot be computed: {error}"
             unknown = Decision("deny", reason=self._recorder.clean(why))
@@ -63,6 +66,8 @@ class Judge:
         telling.decided(self._kit.telemetry, request.action, decision.verdict)
         if decision.verdict == "allow":
             return Judgement(decision, _NO_PROBLEM)
+        if decision.verdict == "deny" and facts.get("cited") is False and self._would_do(request, flow):
+            return Judgement(decision, self._uncited(spec))
         if flow is None:
             return Judgement(decision, self._problem(decision))
         reason = "; ".join([decision.reason, *flow.sentences, *self._trace.legs()])
@@ -70,6 +75,25 @@ class Judge:
         if decision.verdict == "deny" and self._kit.policy.decide(request).verdict != "deny":
             return Judgement(told, self._untrusted(reason))
         return Judgement(told, self._problem(told))
+
+    def _would_do(self, request: PolicyRequest, flow: Flow | None) -> bool:
+        """Whether a call would not be refused if it named what it rests on."""
+        grounded = replace(request, context={**request.context, "cited": True})
+        return self._kit.policy.decide(_with(grounded, flow)).verdict != "deny"
+
+    def _uncited(self, spec: ToolSpec) -> Problem:
+        bringing = sorted(name for name in self._run.agent.tools if CITES in self._tags(name))
+        by = f"with {' or '.join(f'`{name}`' for name in bringing)}, " if bringing else ""
+        return self._recorder.problem(
+            "E1163",
+            f"a call of `{spec.name}` ({spec.risk}) has to name the passages that it rests on",
+            f"retrieve them in this run, {by}and put their citations, as they came, into the text of the same answer or into an "
+            "argument; untrusted passages do not count, and none may be named that this run has not retrieved",
+        )
+
+    def _tags(self, name: str) -> tuple[str, ...]:
+        tool = self._kit.catalogue.tools.get(name)
+        return tool.spec.tags if tool is not None else ()
 
     def _untrusted(self, reason: str) -> Problem:
         return self._recorder.problem(

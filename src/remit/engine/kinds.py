@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -64,6 +64,8 @@ class RouteBody(Struct, frozen=True, forbid_unknown_fields=True):
     fallbacks: tuple[str, ...] = ()
     max_tokens: Annotated[int, Meta(ge=1)] = 2048
     timeout_s: Annotated[float, Meta(gt=0)] = 120.0
+    cache: Literal["off", "exact"] = "off"
+    cache_ttl_s: Annotated[float, Meta(gt=0, le=2_592_000)] = 3600.0
 
 
 class ToolSchemaBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -185,7 +187,10 @@ class PolicyProfileKind(Shaped):
 def route_of(body: dict[str, Any]) -> Route:
     """The route that a definition is."""
     made = convert(body, RouteBody)
-    return Route(made.provider, made.model, made.fallbacks, made.max_tokens, made.timeout_s)
+    kept_s = made.cache_ttl_s if made.cache == "exact" else 0.0
+    return Route(
+        made.provider, made.model, made.fallbacks, made.max_tokens, made.timeout_s, cache_ttl_s=kept_s
+    )
 
 
 def profile_of(body: dict[str, Any]) -> tuple[Mapping[str, Any], str]:

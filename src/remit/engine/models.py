@@ -38,7 +38,8 @@ class Route(Struct, frozen=True):
     """A name for a model that agents use.
 
     `fallbacks` are other routes, tried in order. `max_tokens` caps a request's, `timeout_s` bounds one attempt
-    (a request's own `timeout_s` bounds all of them together). `price` overrides the price list.
+    (a request's own `timeout_s` bounds all of them together). `price` overrides the price list. An answer is kept for
+    `cache_ttl_s` seconds for whoever of the same tenant asks exactly the same; 0: not at all.
     """
 
     provider: str
@@ -47,6 +48,7 @@ class Route(Struct, frozen=True):
     max_tokens: int = 32_768
     timeout_s: float = 120.0
     price: Price | None = None
+    cache_ttl_s: float = 0.0
 
 
 class BreakerSettings(Struct, frozen=True):
@@ -177,7 +179,8 @@ class ModelAccess:
     """Asks models by route name.
 
     `adapters` maps provider names to models, or to functions that make one on first use. `retry` is the budget of tries
-    per route; a provider's wish to wait longer than `max_wait_s` ends the tries on its route. Raises ConfigError E211
+    per route; a provider's wish to wait longer than `max_wait_s` ends the tries on its route. `variant` is what else decides
+    how models answer, e.g. the provider's own guardrail. Raises ConfigError E211
     at once for a route that names a provider or fallback that is not there.
     """
 
@@ -191,9 +194,11 @@ class ModelAccess:
         breaker: BreakerSettings | None = None,
         retry: Retry | None = None,
         max_wait_s: float = 30.0,
+        variant: str = "",
     ) -> None:
+        self._variant = variant
         self._routes = dict(routes)
-        self._adapters = dict(adapters)
+        self._adapters = adapters
         self._prices = prices
         self._clock = clock
         self._settings = breaker or BreakerSettings()
@@ -219,6 +224,16 @@ class ModelAccess:
         """Whether a language model answers on the route, or rules that can only say what they were written for."""
         route = self._routes.get(route_name)
         return route is not None and route.provider != RULES
+
+    def cache_ttl_s(self, route_name: str) -> float:
+        """For how many seconds an answer of the route is kept; 0 for not at all."""
+        route = self._routes.get(route_name)
+        return 0.0 if route is None else route.cache_ttl_s
+
+    def identity(self, route_name: str) -> tuple[str, ...]:
+        """Who answers on the route, one after the other: equal identities may give each other's answers."""
+        legs = [self._routes[name] for name in self._orders[route_name]]
+        return (self._variant, *(f"{leg.provider}/{leg.model}/{leg.max_tokens}" for leg in legs))
 
     def check(self, route: Route) -> None:
         """Raise ConfigError E211 for a route whose provider or fallback is not there."""

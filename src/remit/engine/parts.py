@@ -27,6 +27,8 @@ class Part(NamedTuple):
 
 def parts(count: int, writes: Sequence[Placed], later: Sequence[Write]) -> list[Part]:
     """The appends for `count` events with these writes, in order; at least one. `later` belongs to no event."""
+    if len(writes) + len(later) <= MOST_WRITES:
+        return [Part(count, [*later, *[write for _, write in writes]])]
     made: list[Part] = []
     some: list[Write] = []
     end = 0

@@ -56,13 +56,15 @@ async def completed(
 ) -> Resolved:
     """An agent with the definitions of its model route and its tools.
 
-    Raises DeniedError for one that is disabled, E950 for a tool of an MCP server that nobody approved.
+    Raises DeniedError for one that is disabled, E950 for a tool of an MCP server that nobody approved, E1141 for one of a
+    server that is not there, E1142 for a delegate that is nowhere.
     """
     model = found.spec.model
     head = await registry.head(tenant_id, ROUTE, model) if is_name(model) else None
     heads = [] if head is None else [head]
     heads += await _contracts(registry, tenant_id, found.spec.tools)
-    heads += await _of_servers(registry, catalogue, tenant_id, found.spec.tools)
+    heads += await _of_servers(registry, catalogue, tenant_id, found.spec)
+    await _delegates_exist(registry, catalogue, tenant_id, found.spec)
     more = [used(await _active(registry, head, key)) for head in heads if head.active.version]
     return found._replace(used=(*found.used, *more)) if more else found
 
@@ -92,18 +94,48 @@ async def _contracts(registry: Registry, tenant_id: str, tools: tuple[str, ...])
 
 
 async def _of_servers(
-    registry: Registry, catalogue: Catalogue, tenant_id: str, tools: tuple[str, ...]
+    registry: Registry, catalogue: Catalogue, tenant_id: str, spec: AgentSpec
 ) -> list[Head]:
-    """The definitions of those tools that are of MCP servers. Raises DeniedError E950 for one that was not approved."""
+    """The definitions of those tools that are of MCP servers. Raises DeniedError E950 for one that was not approved, E1141
+    for one whose server is not there."""
     found: list[Head] = []
-    for name in tools:
+    for name in spec.tools:
         tool = catalogue.tools.get(name) if SEPARATOR in name else None
         if isinstance(tool, McpTool):
             head = await registry.head(tenant_id, MCP_TOOL, name)
             if head is None or not head.active.version:
                 raise tool.refusal()
             found.append(head)
+        elif tool is None and SEPARATOR in name:
+            server = name.partition(SEPARATOR)[0]
+            raise DeniedError(
+                f"agent `{spec.name}` names `{name}`, and there is no MCP server `{server}`",
+                code="E1141",
+                help=f"add `[mcp.{server}]` to remit.toml, or take the tool out of the agent's `tools`",
+            )
     return found
+
+
+async def _delegates_exist(registry: Registry, catalogue: Catalogue, tenant_id: str, spec: AgentSpec) -> None:
+    """Raise DeniedError E1142 for an agent that may delegate to names which neither the code nor the tenant's registry has.
+
+    A workflow's states are checked with its document.
+    """
+    if spec.kind == "workflow":
+        return
+    names = sorted({name.partition("@")[0] for name in spec.delegates} - catalogue.agents.keys())
+    lacking = [name for name in names if not await _is_defined(registry, tenant_id, name)]
+    if lacking:
+        raise DeniedError(
+            f"agent `{spec.name}` may delegate to {', '.join(f'`{name[:100]}`' for name in lacking)}, and there is no such agent",
+            code="E1142",
+            help=f"correct its `delegates` (there are {closest(lacking[0], catalogue.agents)}), or define it: `remit apply`",
+        )
+
+
+async def _is_defined(registry: Registry, tenant_id: str, name: str) -> bool:
+    """Also what was archived: a call of that is refused by itself, and the rest of the agent's work goes on."""
+    return is_name(name) and any([await registry.head(tenant_id, kind, name) for kind in (AGENT, WORKFLOW)])
 
 
 async def _agent(registry: Registry, catalogue: Catalogue, tenant_id: str, name: str, key: str) -> Resolved:

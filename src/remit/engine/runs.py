@@ -150,6 +150,7 @@ class Runs:
         except RunExistsError:
             await self._same(run_id, task, agent.document)
         except ConditionError as error:
+            await envelopes.note_refused(self._kit, task.tenant_id, budget)
             raise BudgetError(
                 f"the envelope of tenant `{task.tenant_id}` has less than this run's budget left",
                 code="E506",

@@ -148,18 +148,20 @@ def _unfit(value: Any) -> str:
             if kind is str:
                 size += len(item)
             elif kind is dict:
-                if not all(type(key) is str for key in item):
+                if not _TEXT.issuperset(map(type, item)):
                     return "$: an object has a key that is not text"
                 size += sum(map(len, item)) + len(item)
                 deeper.extend(item.values())
             elif kind is list or kind is tuple:
                 size += len(item)
                 deeper.extend(item)
+            elif kind is int:
+                size += item.bit_length() // 3
             else:
                 problem = _odd(item)
                 if problem:
                     return problem
-                size += 8 if kind is not int else item.bit_length() // 3
+                size += 8
             if size > MAX_BYTES:
                 return f"$: the value is larger than {MAX_BYTES} characters"
         if not deeper:
@@ -170,7 +172,7 @@ def _unfit(value: Any) -> str:
 
 def _odd(item: Any) -> str:
     kind = type(item)
-    if item is None or kind is bool or kind is int:
+    if item is None or kind is bool:
         return ""
     if kind is not float:
         return f"$: a `{kind.__name__}` is not a JSON value"
@@ -178,3 +180,4 @@ def _odd(item: Any) -> str:
 
 
 _INF = float("inf")
+_TEXT = frozenset({str})

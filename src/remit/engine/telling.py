@@ -1,9 +1,11 @@
-"""What the engine tells telemetry: one function a happening, names from `core.semconv`. Content is never told."""
+"""What the engine tells telemetry and the log: one function a happening, names from `core.semconv`. Content is never told."""
 
 from __future__ import annotations
 
+import logging
 from contextlib import AbstractContextManager
 
+from remit.core import event as ev
 from remit.core import semconv as sc
 from remit.core.approval import Approval
 from remit.core.budget import Usage
@@ -11,6 +13,11 @@ from remit.core.run import Finished, Run, Step
 from remit.core.tool import ToolSpec
 from remit.engine.models import Answer
 from remit.ports.telemetry import Span, Telemetry
+
+log = logging.getLogger("remit.runs")
+
+MOST_NAMES = 8
+"""How many of the things that a run waits for are named on a line."""
 
 
 def agent_span(t: Telemetry, run: Run) -> AbstractContextManager[Span]:
@@ -24,6 +31,8 @@ def agent_span(t: Telemetry, run: Run) -> AbstractContextManager[Span]:
         sc.RUN_ID: run.run_id,
         sc.TENANT_ID: task.tenant_id,
     }
+    if task.session_id:
+        attributes[sc.SESSION_ID] = task.session_id
     return t.span(sc.span_name(sc.OPERATION_INVOKE_AGENT, agent.name), attributes, trace_id=task.trace_id)
 
 
@@ -32,6 +41,7 @@ def model_span(t: Telemetry, run: Run, step: str, route: str) -> AbstractContext
     attributes = {
         sc.OPERATION: sc.OPERATION_CHAT,
         sc.REQUEST_MODEL: route,
+        sc.ROUTE: route,
         sc.RUN_ID: run.run_id,
         sc.STEP: step,
     }
@@ -54,15 +64,21 @@ def tool_span(t: Telemetry, run: Run, step: Step, spec: ToolSpec) -> AbstractCon
 
 
 def model_answered(t: Telemetry, span: Span, answer: Answer) -> None:
-    """A model answered."""
+    """A model answered: by now it is known which one the route led to."""
     usage: Usage = answer.reply.usage
     span.set(
-        gen_ai__response__model=answer.model,
+        gen_ai__request__model=answer.model,
+        gen_ai__response__model=answer.reply.model or answer.model,
         gen_ai__response__finish_reasons=(answer.reply.stop_reason,),
         gen_ai__usage__input_tokens=usage.input_tokens,
         gen_ai__usage__output_tokens=usage.output_tokens,
+        gen_ai__usage__cache_read__input_tokens=usage.cache_read_tokens,
+        gen_ai__usage__cost=float(usage.cost_usd),
     )
-    t.count(sc.MODEL_CALLS, 1, {"model": answer.model, "status": "ok"})
+    kept = answer.tries == 0
+    if kept:
+        span.set(remit__model__cached=True)
+    t.count(sc.MODEL_CALLS, 1, {"model": answer.model, "status": "cached" if kept else "ok"})
     t.observe(sc.MODEL_DURATION, answer.latency_ms / 1000, {"model": answer.model})
     t.count(sc.TOKENS, usage.input_tokens, {"model": answer.model, "kind": "input"})
     t.count(sc.TOKENS, usage.output_tokens, {"model": answer.model, "kind": "output"})
@@ -98,6 +114,7 @@ def run_finished(t: Telemetry, run: Run, finished: Finished) -> None:
     t.count(sc.COST, float(run.usage.cost_usd), {"agent": agent})
     if finished.problem is not None:
         t.count(sc.AGENT_ERRORS, 1, {"agent": agent, "error_type": finished.problem.code})
+    _ended(run, finished)
 
 
 def decided(t: Telemetry, action: str, verdict: str) -> None:
@@ -120,3 +137,58 @@ def approval_settled(t: Telemetry, approval: Approval, now: int) -> None:
 def advanced(t: Telemetry, seconds: float) -> None:
     """A hold of a run ended."""
     t.observe(sc.ADVANCE, seconds, {})
+
+
+# lines of the log, at level INFO: ids, names and figures
+
+
+def run_created(run_id: str, created: ev.RunCreated) -> None:
+    """A run was created."""
+    if log.isEnabledFor(logging.INFO):
+        said = _of(run_id, created, "created")
+        log.info("run %s of %s is created", run_id, created.agent.name, extra=said)
+
+
+def run_parked(run: Run) -> None:
+    """A run waits, and nobody holds it."""
+    if log.isEnabledFor(logging.INFO):
+        # `operator: [E710] ...` says why, in words that may be of what the run is about
+        names = [name.partition(": ")[0] for name in run.waiting_on[:MOST_NAMES]]
+        more = len(run.waiting_on) - len(names)
+        told = f"{', '.join(names)}{f' and {more} more' if more else ''}"
+        said = _of(run.run_id, run.start, "parked", waiting_on=told, steps=len(run.steps))
+        log.info("run %s waits for %s", run.run_id, told or "its time", extra=said)
+
+
+def run_resumed(run: Run) -> None:
+    """A run that was held before is taken up again: it waited, was given back, or its holder died."""
+    if log.isEnabledFor(logging.INFO):
+        said = _of(run.run_id, run.start, "resumed", steps=len(run.steps))
+        log.info("run %s goes on", run.run_id, extra=said)
+
+
+def _ended(run: Run, finished: Finished) -> None:
+    if not log.isEnabledFor(logging.INFO):
+        return
+    code = finished.problem.code if finished.problem is not None else ""
+    cost, seconds, steps = run.usage.cost_usd, round(run.usage.wall_s, 3), len(run.steps)
+    figures = {"steps": steps, "cost_usd": float(cost), "seconds": seconds}
+    said = _of(run.run_id, run.start, "ended", status=finished.status, code=code, **figures)
+    how = f"{finished.status} {code}".rstrip()
+    took = f"{steps} step{'' if steps == 1 else 's'}, {cost.normalize():f} USD, {seconds:g} s"
+    log.info("run %s ended: %s after %s", run.run_id, how, took, extra=said)
+
+
+def _of(run_id: str, created: ev.RunCreated, event: str, **more: object) -> dict[str, object]:
+    """The fields of a line about a run."""
+    task = created.task
+    return {
+        "event": event,
+        "run_id": run_id,
+        "trace_id": task.trace_id,
+        "tenant_id": task.tenant_id,
+        "agent": created.agent.name,
+        "workflow": created.workflow_name,
+        "parent_run": created.parent_run,
+        **more,
+    }

@@ -19,6 +19,9 @@ from remit.engine.validation_types import ValidationTypes, parameter_mistakes, t
 from remit.engine.versions import Kind
 from remit.ports.store import Collection, Index, Records, Write
 
+LOOKS = 20
+"""How often a short page is looked for at least: one that is empty and not the last would be a riddle."""
+
 KIND = "table_validation"
 VALIDATIONS = "table_validations"
 
@@ -398,7 +401,7 @@ class Validations:
         place: _Place | None = _Place.read(cursor)
         found: Rules = []
         looks = 0
-        while place is not None and len(found) < limit and looks < limit:
+        while place is not None and len(found) < limit and looks < max(limit, LOOKS):
             step = self._due_themselves if place.phase == OWN else self._due_by_table
             rules, place = await step(tenant_id, expression, place, limit - len(found))
             found += rules

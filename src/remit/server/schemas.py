@@ -198,9 +198,14 @@ def _refusal(status: int) -> dict[str, Any]:
     return {"description": REFUSALS[status], "content": {MEDIA_TYPE: {"schema": _reference(ProblemDetails)}}}
 
 
+_made: dict[type[Any], dict[str, Any]] = {}
+"""Schemas of types, made once each: all that one refers to is looked through for it, and every operation has the same refusals."""
+
+
 def _reference(kind: type[Any]) -> dict[str, Any]:
-    (schema,), _ = msgspec.json.schema_components([kind], ref_template=REFERENCE)
-    return schema
+    if kind not in _made:
+        (_made[kind],), _ = msgspec.json.schema_components([kind], ref_template=REFERENCE)
+    return _made[kind]
 
 
 async def read_json(request: Request) -> Any:

@@ -64,8 +64,10 @@ def test_rule_of_two_by_tier(
     facts = {"risk": risk, "effect": "keyed", "outward": outward}
     request = call(resource_attrs=facts, labels=Labels(untrusted, sensitivity))
     assert policy.decide(request).verdict == default_verdict(untrusted, sensitivity, outward, risk)
-    strict = replace(request, profile="strict")
+    strict = replace(request, profile="strict", context={**request.context, "cited": True})
     assert policy.decide(strict).verdict == strict_verdict(untrusted, outward, risk)
+    uncited = policy.decide(replace(strict, context={**request.context, "cited": False}))
+    assert uncited.verdict == ("deny" if risk == "L3" else strict_verdict(untrusted, outward, risk))
 
 
 @pytest.mark.parametrize(

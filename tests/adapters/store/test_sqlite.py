@@ -10,13 +10,15 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from remit.adapters.store.sqlite import SqliteStore, commits, schema
+from remit.adapters.store.sqlite import SqliteStore, commits, records, schema
+from remit.adapters.store.sqlite.store import FEW
 from remit.core import codec
 from remit.core.errors import ConfigError, FencedError, StoreError
 from remit.ports.store import Collection, Entry, Index, Put
@@ -290,7 +292,8 @@ async def test_queries_are_answered_by_the_index(store: SqliteStore, tmp_path: P
     await store.declare([Collection(name="things", key=("item_id",), indexes=(index,))])
     statements: list[str] = []
     assert store._open
-    store._open.queries.set_trace_callback(statements.append)
+    for connection in (store._open.reads, store._open.queries):
+        connection.set_trace_callback(statements.append)
     await store.transact([Put("things", item(n)) for n in range(5)])
     first = await store.query("things", "status", ("t", "open"), lower=1, limit=2)
     await store.query("things", "status", ("t", "open"), lower=1, limit=2, cursor=first.cursor)
@@ -301,6 +304,73 @@ async def test_queries_are_answered_by_the_index(store: SqliteStore, tmp_path: P
         assert "TEMP B-TREE" not in plan
     db.close()
     assert len(statements) == 2
+
+
+@pytest.mark.parametrize(("limit", "threads"), [(FEW, []), (FEW + 1, []), (FEW + 2, ["remit-sqlite-reader"])])
+async def test_only_a_page_that_is_long_takes_the_reading_thread(
+    store: SqliteStore, limit: int, threads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of a few items is read on the event loop; whichever way, it is whole and has its cursor."""
+    there = FEW if limit <= FEW + 1 else FEW + 3
+    await store.declare([ITEMS])
+    await store.transact([Put(ITEMS.name, item(n)) for n in range(there)])
+    readers: list[str] = []
+    query = records.query
+
+    def seen(*given: Any) -> list[dict[str, Any]]:
+        readers.append(threading.current_thread().name.rpartition("_")[0])
+        return query(*given)
+
+    monkeypatch.setattr(records, "query", seen)
+    page = await store.query(ITEMS.name, "status", ("t", "open"), limit=limit)
+    assert [name for name in readers if name] == threads
+    assert page.items == [item(n) for n in range(min(limit, there))]
+    assert (page.cursor is not None) == (there > limit)
+
+
+async def test_a_task_that_writes_alone_goes_on_at_once(store: SqliteStore) -> None:
+    """Its requests are done where they are made, one after the other, without a turn of the event loop between them."""
+    turned: list[str] = []
+    asyncio.get_running_loop().call_soon(turned.append, "turned")
+    for seq in range(1, 4):
+        assert await go_on(store) == seq
+    assert turned == []
+
+
+async def test_a_task_that_writes_alone_makes_room_for_others_in_time(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop turns at the latest when its time is over, so nobody starves."""
+    monkeypatch.setattr(commits, "LONGEST_TURN_S", 0.0)
+    turned: list[str] = []
+    asyncio.get_running_loop().call_soon(turned.append, "turned")
+    await go_on(store)
+    assert turned == ["turned"]
+
+
+async def test_tasks_that_write_together_share_their_commits(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a task has met another one, what they ask for in one turn is one transaction."""
+    runs = [f"together-{n}" for n in range(5)]
+    for run in runs:
+        await start(store, run)
+    await asyncio.gather(*(go_on(store, run) for run in runs))
+    batches: list[int] = []
+    execute = commits.GroupCommit._execute
+
+    def counted(self: commits.GroupCommit, jobs: Sequence[commits.Job], *, wait: bool) -> bool:
+        batches.append(len(jobs))
+        return execute(self, jobs, wait=wait)
+
+    monkeypatch.setattr(commits.GroupCommit, "_execute", counted)
+
+    async def several(run: str) -> None:
+        for _ in range(3):
+            await go_on(store, run)
+
+    await asyncio.gather(*map(several, runs))
+    assert batches == [5, 5, 5]
 
 
 async def test_a_cancelled_append_harms_nobody(store: SqliteStore) -> None:

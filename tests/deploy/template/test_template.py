@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,37 @@ VARYING = (
 )
 KEY = "<Key961B73FD.Arn>"
 AGENTS = ("assistant", "research", "checker", "flow", "default")
+LINTERS = {
+    "REMIT_TEST_CFN_LINT": ("-i", "W3005", "-t"),
+    "REMIT_TEST_CHECKOV": ("--framework", "cloudformation", "--compact", "--quiet", "--skip-download", "-f"),
+}
+"""What is given to each, whose program the variable names."""
+
+Linting = tuple[subprocess.Popen[bytes], Path]
+"""A linter at work, and what it says."""
+
 ALARMS = ROOT / "docs" / "explanation" / "alarms.md"
 RESOURCES = ROOT / "docs" / "reference" / "aws-resources.md"
 
 
+@pytest.fixture(scope="module")
+def linting(full: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Linting]]:
+    """The linters, begun with the first test and awaited by the last ones: each takes longer than all others together."""
+    folder = tmp_path_factory.mktemp("linters")
+    begun: dict[str, Linting] = {}
+    for variable, arguments in LINTERS.items():
+        if program := os.environ.get(variable, ""):
+            said = folder / variable
+            command = [program, *arguments, str(full.path)]
+            with said.open("wb") as out:
+                begun[variable] = (subprocess.Popen(command, stdout=out, stderr=out), said)
+    yield begun
+    for process, _ in begun.values():
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.usefixtures("linting")
 def test_the_tables_are_those_of_the_store(full: Template) -> None:
     """Each with its exact name, keys and indexes, on demand, encrypted with our key, restorable, and protected in `prod`."""
     made = full.named("DynamoDB::Table", "TableName")
@@ -355,28 +383,6 @@ def test_every_type_of_resource_is_in_the_reference(full: Template) -> None:
     assert [kind for kind in sorted(kinds) if f"`{kind}`" not in text] == []
 
 
-@pytest.mark.parametrize(
-    ("variable", "arguments"),
-    [
-        ("REMIT_TEST_CFN_LINT", ("-i", "W3005", "-t")),
-        (
-            "REMIT_TEST_CHECKOV",
-            ("--framework", "cloudformation", "--compact", "--quiet", "--skip-download", "-f"),
-        ),
-    ],
-)
-def test_linters_find_nothing(full: Template, variable: str, arguments: tuple[str, ...]) -> None:
-    """cfn-lint (but for redundant dependencies, which the CDK writes) and checkov; exceptions are argued in the template."""
-    program = os.environ.get(variable, "")
-    if not program:
-        reason = 'no linters: eval "$(scripts/ci/linters.sh)"'
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    done = subprocess.run([program, *arguments, str(full.path)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-
-
 @pytest.mark.nightly
 def test_tokens_of_another_issuer_come_by_an_http_api(synthesise: Synthesise) -> None:
     """With its authorizer, throttled and logged, and without firewall; secrets in Parameter Store, workflows in Remit."""
@@ -399,3 +405,15 @@ def test_configurations_that_cannot_be_are_refused(tmp_path: Path) -> None:
     file.write_text(json.dumps({"bundle": str(tmp_path / "nowhere")}))
     assert app.main(["--config", str(file), "--out", str(tmp_path / "out")]) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("variable", LINTERS)
+def test_linters_find_nothing(linting: dict[str, Linting], variable: str) -> None:
+    """cfn-lint (but for redundant dependencies, which the CDK writes) and checkov; exceptions are argued in the template."""
+    if variable not in linting:
+        reason = 'no linters: eval "$(scripts/ci/linters.sh)"'
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    process, said = linting[variable]
+    assert process.wait() == 0, said.read_text()[-6000:]

@@ -29,12 +29,11 @@ def columns_equal(
 
 
 def _sums(side: Side) -> list[tuple[int, int] | int]:
-    """The number of rows, and of each column its non-null values and the sum of their hashes."""
+    """The number of rows, and of each column its non-null values and the sum of all hashes, in which NULLs are alike."""
     dialect = side.dialect
     picked = ["count(*)"]
     for i in range(len(side.values)):
-        hashed = f"CASE WHEN x{i} IS NOT NULL THEN {row_hash(dialect, side.hashed([i]))} END"
-        picked += [f"count(x{i})", dialect.total(hashed)]
+        picked += [f"count(x{i})", dialect.total(row_hash(dialect, side.hashed([i])))]
     (row,) = side.runner.fetch(f"SELECT {', '.join(picked)} FROM ({side.values_query()}) AS a")
     numbers = [int(value or 0) for value in row]
     return [numbers[0], *zip(numbers[1::2], numbers[2::2], strict=True)]

@@ -17,12 +17,13 @@ _KINDS: dict[int, Difference] = {1: "missing", 2: "extra", 3: "changed"}
 
 
 class Half(Struct, frozen=True):
-    """One side of a join: a query for rows with carried columns `c0`, ... and values `x0`, ...
+    """One side of a join: a query for rows with values `x0`, ... and `carried` columns.
 
     `displays` are the texts to show, over carried columns that are called `names` there.
     """
 
     query: str
+    carried: Sequence[str]
     names: Sequence[str]
     displays: Sequence[str]
 
@@ -117,7 +118,8 @@ class Join(Struct, frozen=True):
             f"{self._refined(f's.x{i}')} = {self._refined(f't.x{i}')}" for i in range(self.keys)
         )
         flags = {i: self._differ(i) for i in width if i >= self.keys}
-        carried = [f"s.c{i} AS s{i}" for i in width] + [f"t.c{i} AS t{i}" for i in width]
+        carried = [f"s.{name} AS s{i}" for i, name in enumerate(self.source.carried)]
+        carried += [f"t.{name} AS t{i}" for i, name in enumerate(self.target.carried)]
         marked = [f"CASE WHEN {flag} THEN 1 ELSE 0 END AS d{i}" for i, flag in flags.items()]
         changed = "".join(f" OR {flag}" for flag in flags.values())
         if full_joins(self.dialect):
@@ -171,7 +173,7 @@ class Join(Struct, frozen=True):
 
 def half(side: Side, segments: int, chosen: frozenset[int] | None) -> Half:
     """The rows of a side that lie in the chosen segments, as half of a join in their own engine."""
-    return Half(side.rows_query(segments, chosen), side.names, side.displays)
+    return Half(side.rows_query(segments, chosen), side.carried, side.names, side.displays)
 
 
 def _text(value: Any) -> str | None:

@@ -93,7 +93,8 @@ def whole(kind: Kind) -> bool:
 def _duckdb(value: str, agreed: Agreement) -> str | None:
     source, target, common = agreed.source, agreed.target, agreed.common
     if common.family == "string":
-        return f"{value}::varchar"
+        plain = source.name == target.name == "VARCHAR"
+        return value if plain else f"{value}::varchar"
     if source.text or target.text or source.family != target.family:
         return None
     if common.family == "number":

@@ -38,7 +38,7 @@ def diff(
     """
     _check(key, columns, limit)
     tell = progress or (lambda what: None)
-    left, right = sides(source, target, key, columns, filters)
+    left, right = sides(source, target, key, columns, filters, sizes.block)
     tell("looking for segments of keys that differ")
     found = narrow(left, right, sizes)
     tell("looking for duplicate keys")

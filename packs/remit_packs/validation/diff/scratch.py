@@ -51,8 +51,7 @@ class Scratch:
             self._connection.execute(f"INSERT INTO {table} SELECT {picked} FROM {read}")
         path.unlink(missing_ok=True)
         names = [f"c{i}" for i in range(width)]
-        carried = ", ".join(f"x{i} AS c{i}" for i in range(width))
-        return Half(f"SELECT *, {carried} FROM {table}", names, names)
+        return Half(f"SELECT * FROM {table}", [f"x{i}" for i in range(width)], names, names)
 
     def run(self, join: Join) -> Joined:
         """The join's answer."""

@@ -6,7 +6,7 @@ so rows that were swapped, doubled or changed show; a change goes unseen with a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TypeVar
@@ -14,24 +14,30 @@ from typing import TypeVar
 from msgspec import Struct
 
 from remit_packs.validation.diff.side import Side
-from remit_packs.validation.diff.sql import halves, once, unites
+from remit_packs.validation.diff.sql import compares, halves, once, unites
 
 T = TypeVar("T")
-NATIVE_ROWS = 8
+NATIVE_ROWS = 2
+"""Where one engine joins, it may look at so many times as many rows and segments as would leave an engine."""
+_INSIDE, _BETWEEN = 262_139, 65_521
+_GROUPS = 1_000_000
 Checksums = dict[int | None, tuple[int, int]]
+Within = tuple[int, frozenset[int]] | None
 
 
 class Sizes(Struct, frozen=True):
-    """How finely is cut. `segments` at first, each into `factor` more while more than `rows` would have to be looked at
-    (`NATIVE_ROWS` times as many where one engine joins them).
+    """How finely is cut. `segments` at first (None: as many as suit the engine), each into `factor` more while more than
+    `rows` would have to be looked at (`NATIVE_ROWS` times as many where one engine joins them).
 
-    Primes, so that keys which are all multiples of something spread too.
+    Primes, so that keys which are all multiples of something spread too. `block` neighbouring whole keys stay together
+    in DuckDB, which groups what stands together faster.
     """
 
-    segments: int = 65_521
-    factor: int = 127
+    segments: int | None = None
+    factor: int = 31
     rows: int = 1_000_000
     chosen: int = 20_000
+    block: int = 16
 
 
 class Segments(Struct, frozen=True):
@@ -45,26 +51,34 @@ class Segments(Struct, frozen=True):
     target_null_keys: int
 
 
+class Pass(Struct, frozen=True):
+    """What one pass over both sides found: the rows of each, those with a NULL key, and the number of segments.
+
+    `differing` segments hold `rows` rows and are named in `chosen`, unless they are more than was asked for.
+    """
+
+    sides: tuple[int, int]
+    nulls: tuple[int, int]
+    segments: int
+    differing: int
+    rows: int
+    chosen: frozenset[int]
+
+
 def narrow(source: Side, target: Side, sizes: Sizes) -> Segments:
     """The segments that differ."""
-    segments = sizes.segments
-    mine, theirs = _sums(source, target, segments, None)
-    nulls = [side.pop(None, (0, 0))[0] for side in (mine, theirs)]
-    totals = [sum(rows for rows, _ in side.values()) for side in (mine, theirs)]
-    all_segments = len(mine.keys() | theirs.keys())
-    chosen = _differing(mine, theirs)
-    rows = _rows(mine, theirs, chosen)
-    many = 2 * len(chosen) > all_segments
-    bearable = sizes.rows * (NATIVE_ROWS if source.native else 1)
-    while not many and bearable < rows and len(chosen) * sizes.factor <= 1_000_000:
-        mine, theirs = _sums(source, target, segments * sizes.factor, (segments, chosen))
-        finer = _differing(mine, theirs)
-        left = _rows(mine, theirs, finer)
-        if len(finer) > sizes.chosen or 2 * left > rows:
+    times = NATIVE_ROWS if source.native else 1
+    bearable, most = times * sizes.rows, times * sizes.chosen
+    segments = sizes.segments or (_INSIDE if compares(source.dialect) and source.native else _BETWEEN)
+    first = found = _pass(source, target, segments, None, most)
+    many = 2 * first.differing > first.segments
+    while not many and bearable < found.rows and 0 < len(found.chosen) * sizes.factor <= _GROUPS:
+        finer = _pass(source, target, segments * sizes.factor, (segments, found.chosen), most)
+        if finer.differing > most or 2 * finer.rows > found.rows:
             break
-        segments, chosen, rows = segments * sizes.factor, finer, left
-    picked = None if many or len(chosen) > sizes.chosen else frozenset(chosen)
-    return Segments(segments, picked, totals[0] + nulls[0], totals[1] + nulls[1], nulls[0], nulls[1])
+        segments, found = segments * sizes.factor, finer
+    picked = None if many or found.differing > most else found.chosen
+    return Segments(segments, picked, *first.sides, *first.nulls)
 
 
 def both(source: Side, target: Side, question: Callable[[Side], T]) -> tuple[T, T]:
@@ -76,9 +90,45 @@ def both(source: Side, target: Side, question: Callable[[Side], T]) -> tuple[T, 
         return first.result(), second.result()
 
 
-def _sums(
-    source: Side, target: Side, segments: int, within: tuple[int, Iterable[int]] | None
-) -> tuple[Checksums, Checksums]:
+def _pass(source: Side, target: Side, segments: int, within: Within, most: int) -> Pass:
+    """Both sides, cut so finely; at most so many segments are named."""
+    if source.native and compares(source.dialect):
+        return _compared(source, target, segments, within, most)
+    mine, theirs = _sums(source, target, segments, within)
+    nulls = mine.pop(None, (0, 0))[0], theirs.pop(None, (0, 0))[0]
+    sides = tuple(sum(rows for rows, _ in side.values()) for side in (mine, theirs))
+    chosen = {s for s in mine.keys() | theirs.keys() if s is not None and mine.get(s) != theirs.get(s)}
+    rows = sum(side.get(segment, (0, 0))[0] for segment in chosen for side in (mine, theirs))
+    return Pass(
+        sides=(sides[0] + nulls[0], sides[1] + nulls[1]),
+        nulls=nulls,
+        segments=len(mine.keys() | theirs.keys()),
+        differing=len(chosen),
+        rows=rows,
+        chosen=frozenset(chosen if len(chosen) <= most else ()),
+    )
+
+
+def _compared(source: Side, target: Side, segments: int, within: Within, most: int) -> Pass:
+    """The same by one query, out of which come only the segments that differ."""
+    grouped = [_grouped(side, _hashed(side, segments, within), "seg") for side in (source, target)]
+    both_sides = (
+        "SELECT coalesce(a.seg, b.seg) AS seg, coalesce(a.n, 0) AS n, coalesce(b.n, 0) AS m,"
+        " a.n IS DISTINCT FROM b.n OR a.h IS DISTINCT FROM b.h AS differs"
+        f" FROM ({grouped[0]}) AS a(seg, n, h) FULL JOIN ({grouped[1]}) AS b(seg, n, h) ON a.seg = b.seg"
+    )
+    of_a_key = "FILTER (WHERE seg IS NOT NULL AND differs)"
+    numbers = (
+        "sum(n) AS n, sum(m) AS m, sum(n) FILTER (WHERE seg IS NULL) AS nn, sum(m) FILTER (WHERE seg IS NULL) AS mn,"
+        f" count(seg) AS s, count(*) {of_a_key} AS d, sum(n + m) {of_a_key} AS r, list(seg) {of_a_key} AS l"
+    )
+    query = f"SELECT n, m, nn, mn, s, d, r, CASE WHEN d <= {most} THEN l END FROM (SELECT {numbers} FROM ({both_sides}) AS c) AS e"
+    (row,) = source.runner.fetch(query)
+    n, m, nn, mn, all_segments, differing, rows = (int(number or 0) for number in row[:7])
+    return Pass((n, m), (nn, mn), all_segments, differing, rows, frozenset(row[7] or ()))
+
+
+def _sums(source: Side, target: Side, segments: int, within: Within) -> tuple[Checksums, Checksums]:
     """Of both sides the rows and summed hashes of each segment; rows with a NULL key under None."""
     if source.runner is not target.runner or not unites(source.dialect):
         return both(source, target, lambda side: _checksums(side, segments, within))
@@ -92,12 +142,12 @@ def _sums(
     return found
 
 
-def _checksums(side: Side, segments: int, within: tuple[int, Iterable[int]] | None) -> Checksums:
+def _checksums(side: Side, segments: int, within: Within) -> Checksums:
     answer = side.runner.fetch(_grouped(side, _hashed(side, segments, within), "seg"))
     return {_number(segment): _sum(numbers) for segment, *numbers in answer}
 
 
-def _hashed(side: Side, segments: int, within: tuple[int, Iterable[int]] | None) -> str:
+def _hashed(side: Side, segments: int, within: Within) -> str:
     """A query for the segment and the hash of every row."""
     values = side.values_query() if side.native else once(side.dialect, side.values_query())
     where = f" WHERE {side.chosen(*within)}" if within else ""
@@ -115,11 +165,3 @@ def _number(segment: int | None) -> int | None:
 def _sum(numbers: Sequence[int | str | Decimal | None]) -> tuple[int, int]:
     rows, *sums = (int(number or 0) for number in numbers)
     return rows, sums[0] if len(sums) == 1 else (sums[0] << 32) + sums[1] + (rows << 31)
-
-
-def _differing(mine: Checksums, theirs: Checksums) -> set[int]:
-    return {s for s in mine.keys() | theirs.keys() if s is not None and mine.get(s) != theirs.get(s)}
-
-
-def _rows(mine: Checksums, theirs: Checksums, chosen: set[int]) -> int:
-    return sum(side.get(segment, (0, 0))[0] for segment in chosen for side in (mine, theirs))

@@ -29,6 +29,8 @@ class Side(Struct, frozen=True):
     whole_key: bool
     hashables: Sequence[str] = ()
     """Of native values, formats that make them `hashable`."""
+    block: int = 1
+    """So many whole keys that follow each other share a segment: what stands together is grouped faster."""
 
     @property
     def dialect(self) -> Dialect:
@@ -58,7 +60,7 @@ class Side(Struct, frozen=True):
         keys = [f"x{i}" for i in range(self.keys)]
         if self.whole_key:
             value = keys[0] if self.native else as_whole(self.dialect, keys[0])
-            return remainder(self.dialect, value, segments)
+            return remainder(self.dialect, value if self.block == 1 else f"{value} // {self.block}", segments)
         if self.native:
             hashed = row_hash(self.dialect, keys)
         else:
@@ -83,13 +85,21 @@ class Side(Struct, frozen=True):
         return self._from(listed)
 
     def rows_query(self, segments: int, chosen: Iterable[int] | None) -> str:
-        """Rows without a NULL in their key, of the chosen segments (all for None): carried columns `c` and values `x`."""
-        carried = [self.dialect.quote(w.name) for w in self.wanted] if self.native else list(self.values)
-        listed = [f"{column} AS c{i}" for i, column in enumerate(carried)] if self.native else []
-        listed += [f"{value} AS x{i}" for i, value in enumerate(self.values)]
-        extra = "" if self.native else ", " + ", ".join(f"x{i} AS c{i}" for i in range(len(carried)))
-        query = self._from(", ".join(listed))
-        return f"SELECT a.*{extra} FROM ({query}) AS a WHERE {self.chosen(segments, chosen)}"
+        """Rows without a NULL in their key, of the chosen segments (all for None): values `x` and `carried` columns."""
+        listed = [f"{value} AS x{i}" for i, value in enumerate(self.values)]
+        listed += [
+            f"{self._column(i)} AS {name}" for i, name in enumerate(self.carried) if name.startswith("c")
+        ]
+        return f"SELECT * FROM ({self._from(', '.join(listed))}) AS a WHERE {self.chosen(segments, chosen)}"
+
+    @property
+    def carried(self) -> list[str]:
+        """What `rows_query` calls the columns to show: a value that is the column itself is not carried twice."""
+        same = [not self.native or value == self._column(i) for i, value in enumerate(self.values)]
+        return [f"{'x' if known else 'c'}{i}" for i, known in enumerate(same)]
+
+    def _column(self, i: int) -> str:
+        return self.dialect.quote(self.wanted[i].name)
 
     def texts_query(self, segments: int, chosen: Iterable[int] | None) -> str:
         """Rows without a NULL in their key, of the chosen segments, as the texts that people see."""
@@ -122,8 +132,9 @@ def sides(
     key: Sequence[str],
     columns: Mapping[str, Agreement],
     filters: Sequence[Filter],
+    block: int = 1,
 ) -> tuple[Side, Side]:
-    """Both sides, native where one engine holds both and can."""
+    """Both sides, native where one engine holds both and can; `block` is for whole keys in DuckDB."""
     names = [*key, *(name for name in columns if name not in key)]
     together = source.server == target.server
     for engine in (source,) if together else (source, target):
@@ -151,6 +162,7 @@ def sides(
                 native=native,
                 whole_key=whole_key,
                 hashables=hashables,
+                block=block if native and whole_key and source.dialect.name == "duckdb" else 1,
             )
         )
     return made[0], made[1]

@@ -70,6 +70,11 @@ def unites(dialect: Dialect) -> bool:
     return dialect.name == "postgres"
 
 
+def compares(dialect: Dialect) -> bool:
+    """Whether the sums of two tables are compared in the engine: DuckDB groups finely, and only what differs comes out."""
+    return dialect.name == "duckdb"
+
+
 def halves(dialect: Dialect, number: str) -> list[str]:
     """SQL for the exact sum of 64-bit numbers: one sum, or that of the upper 32 bits and that of the lower ones less 2^31.
 

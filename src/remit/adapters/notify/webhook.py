@@ -17,6 +17,7 @@ TYPES = {
     "failure": "dev.remit.validation.failed",
     "recovery": "dev.remit.validation.recovered",
     "test": "dev.remit.notifier.test",
+    "budget": "dev.remit.budget.reached",
 }
 _LEFT_OUT = ("status", "changed_ts", "receipt", "problem", "tenant_id", "channel")
 

@@ -22,10 +22,6 @@ _ADDED = 1024
 """How many profiles that are data are kept ready, at least."""
 
 
-_ADDED = 1024
-"""How many profiles that are data are kept ready, at least."""
-
-
 class _Loaded(NamedTuple):
     profile: Profile
     policies: PolicySet
@@ -102,8 +98,7 @@ class CedarPolicy:
 
     def _load_of(self, name: str) -> _Loaded:
         try:
-            added = self._added.get(name)
-            return self._loaded[name] if added is None else added
+            return self._loaded.get(name) or self._added[name]
         except (KeyError, TypeError):
             known = ", ".join(f"`{known}`" for known in self.profiles()) or "none"
             raise ConfigError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -45,10 +45,12 @@ def schema_text() -> str:
     return (files("remit") / "data/policy/remit.cedarschema").read_text("utf-8")
 
 
-def check(text: str) -> tuple[list[PolicyMistake], tuple[str, ...]]:
+@lru_cache(maxsize=32)
+def check(text: str) -> tuple[tuple[PolicyMistake, ...], tuple[str, ...]]:
     """Everything wrong with a policy text, and the `@id`s in it. No problems means that Cedar can be asked.
 
-    After `MOST_MISTAKES` policies that cannot be read it is not looked through any further.
+    After `MOST_MISTAKES` policies that cannot be read it is not looked through any further. The same text is looked through
+    once: a profile is checked where its file is read, and where it is made ready to be asked.
     """
     statements = _statements(text)
     problems: list[PolicyMistake] = []
@@ -63,8 +65,8 @@ def check(text: str) -> tuple[list[PolicyMistake], tuple[str, ...]]:
         seen.add(statement.id)
     if not problems:
         problems = _together(text, statements)
-    problems = sorted(set(problems), key=lambda each: (each.line, each.column, each.text))
-    return problems, tuple(statement.id for statement in statements if statement.id)
+    found = tuple(sorted(set(problems), key=lambda each: (each.line, each.column, each.text)))
+    return found, tuple(statement.id for statement in statements if statement.id)
 
 
 def _alone(statement: _Statement) -> list[PolicyMistake]:

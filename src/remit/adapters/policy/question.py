@@ -6,7 +6,7 @@ the tool puts numbers into `context`: `amount` in minor units (cents) and `count
 is judged from arguments arrives as `over_limit`.
 
 Absent facts take the value that allows least: `outward` is true for tools and topics, `effect` is `plain`,
-`approved` and `declared` are false. `flow` is what the engine found out about the arguments of a run that has read
+`approved`, `declared` and `cited` are false. `flow` is what the engine found out about the arguments of a run that has read
 untrusted content, and empty in any other. `risk` of a tool call has no safe default and must be given; so must
 `requester_is_approver` and the owner's `tenant_id` when somebody approves.
 """
@@ -32,7 +32,7 @@ RESOURCE_TYPES = {
     "edit_definition": "Definition",
 }
 CONTEXT_KEYS = frozenset(
-    {"approved", "requester_is_approver", "over_limit", "declared", "amount", "count", "flow"}
+    {"approved", "requester_is_approver", "over_limit", "declared", "amount", "count", "flow", "cited"}
 )
 
 _FOR_PEOPLE = {"approve": "approve", "edit_definition": "edit definitions"}
@@ -141,6 +141,7 @@ def _context(request: PolicyRequest, approving: bool) -> dict[str, Any]:
         "owner": _name(_get(facts, "tenant_id", _REQUIRED if approving else who.tenant_id), "tenant_id"),
         "args": {key: _whole(given[key], key) for key in ("amount", "count") if key in given},
         "flow": _flow(given.get("flow", {})),
+        "cited": _flag(given, "cited", False),
     }
 
 

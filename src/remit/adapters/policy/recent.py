@@ -28,6 +28,13 @@ class Recent(Generic[K, V]):
                 self.put(key, value)
         return value
 
+    def __getitem__(self, key: K) -> V:
+        """The remembered value. Raises KeyError."""
+        value = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
     def put(self, key: K, value: V) -> None:
         """Remember a value."""
         if len(self._young) >= self._size:

@@ -10,7 +10,10 @@ from collections.abc import Callable, MutableMapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-FIELDS = ("run_id", "trace_id", "tenant_id", "agent", "step", "code", "request_id")
+FIELDS = (
+    "event", "run_id", "trace_id", "tenant_id", "agent", "workflow", "parent_run", "step", "waiting_on", "status", "code",
+    "steps", "cost_usd", "seconds", "request_id",
+)  # fmt: skip
 """Fields a record may carry by `extra=...`; they become top-level keys."""
 
 REDACTED = "[redacted]"

@@ -138,8 +138,10 @@ class OtelTelemetry:
         return self._trace.SpanContext(trace, span, is_remote=True, trace_flags=flags)
 
 
-def exporting(service: str, version: str) -> OtelTelemetry:
+def exporting(service: str, version: str, *, metrics: bool = True) -> OtelTelemetry:
     """Telemetry that exports over OTLP/HTTP; the endpoint comes from the standard `OTEL_EXPORTER_OTLP_*` variables.
+
+    Without `metrics` only spans go out, for receivers that take nothing else.
 
     Raises ConfigError with the install line when the SDK or the exporter is missing.
     """
@@ -155,8 +157,10 @@ def exporting(service: str, version: str) -> OtelTelemetry:
     )
     tracers = trace_sdk.TracerProvider(resource=resource)
     tracers.add_span_processor(export.BatchSpanProcessor(spans_out.OTLPSpanExporter()))
-    reader = metrics_export.PeriodicExportingMetricReader(metrics_out.OTLPMetricExporter())
-    meters = metrics_sdk.MeterProvider(resource=resource, metric_readers=[reader])
+    readers = (
+        [metrics_export.PeriodicExportingMetricReader(metrics_out.OTLPMetricExporter())] if metrics else []
+    )
+    meters = metrics_sdk.MeterProvider(resource=resource, metric_readers=readers)
     return OtelTelemetry(tracer_provider=tracers, meter_provider=meters)
 
 

@@ -40,18 +40,25 @@ class Family:
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
         self._series: dict[Key, Series] = {}
+        # The same by labels in the order in which callers give them, which need not be sorted each time.
+        self._given: dict[Key, Series] = {}
         if not metric.labels and metric.kind == "counter":  # a gauge nobody has set yet is not known to be 0
             self._series[()] = Series()
 
     def series(self, labels: Mapping[str, str]) -> Series:
         """The series of these labels; the shared overflow one when there are too many."""
-        key = tuple(sorted(labels.items()))
-        found = self._series.get(key)
+        given = tuple(labels.items())
+        found = self._given.get(given)
         if found is not None:
             return found
-        if len(self._series) >= MAX_SERIES:
-            key = tuple((name, OTHER) for name, _ in key)
-        return self._series.setdefault(key, Series())
+        key = tuple(sorted(given))
+        known = key in self._series
+        if not known and len(self._series) >= MAX_SERIES:
+            return self._series.setdefault(tuple((name, OTHER) for name, _ in key), Series())
+        found = self._series.setdefault(key, Series())
+        if len(self._given) < 2 * MAX_SERIES:
+            self._given[given] = found
+        return found
 
     def lines(self) -> Iterator[str]:
         """The family in text format; nothing when it has no series."""
@@ -81,12 +88,14 @@ class PrometheusTelemetry:
     def count(self, name: str, value: float, labels: Mapping[str, str]) -> None:
         """Add to a counter, or move a gauge."""
         with self._lock:
-            self._family(name, "counter").series(labels).total += value
+            family = self._families.get(name) or self._new_family(name, "counter")
+            family.series(labels).total += value
 
     def observe(self, name: str, seconds: float, labels: Mapping[str, str]) -> None:
         """Record a duration in seconds."""
         with self._lock:
-            series = self._family(name, "histogram").series(labels)
+            family = self._families.get(name) or self._new_family(name, "histogram")
+            series = family.series(labels)
             series.total += seconds
             series.count += 1
             series.buckets[bisect_left(BUCKETS, seconds)] += 1
@@ -97,10 +106,8 @@ class PrometheusTelemetry:
             lines = [line for name in sorted(self._families) for line in self._families[name].lines()]
         return "\n".join(lines) + "\n"
 
-    def _family(self, name: str, kind: MetricKind) -> Family:
-        family = self._families.get(name)
-        if family is None:
-            family = self._families[name] = Family(Metric(name, kind, "", ("",)))
+    def _new_family(self, name: str, kind: MetricKind) -> Family:
+        family = self._families[name] = Family(Metric(name, kind, "", ("",)))
         return family
 
 

@@ -21,7 +21,7 @@ from remit.core.run import Run, fold
 from remit.core.states import progress
 from remit.core.states.progress import Visit
 from remit.core.task import Actor
-from remit.engine import creation, envelopes, loading, loop_forks
+from remit.engine import creation, envelopes, loading, loop_forks, telling
 from remit.engine.gates import PREFIX
 from remit.engine.kit import Kit
 from remit.engine.resolving import switched_on
@@ -162,6 +162,7 @@ class Forks:
             writes=[Put("agent_run", creation.first_record(new_id, created, now, now)), *writes],
             now=now,
         )
+        telling.run_created(new_id, created)
         return new_id
 
 

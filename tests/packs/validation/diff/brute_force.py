@@ -11,10 +11,11 @@ from stores import Columns
 from remit_packs.validation.diff import RowDiff, diff
 from remit_packs.validation.diff.segments import Sizes
 from remit_packs.validation.diff.tool import agreements
+from remit_packs.validation.engines.base import Engine
 from remit_packs.validation.sources import open_engine
 
 Row = tuple[Any, ...]
-TINY = Sizes(segments=3, factor=2, rows=0, chosen=10_000)
+TINY = Sizes(segments=3, factor=2, rows=0, chosen=10_000, block=2)
 """So small that a dozen rows are cut several times."""
 
 
@@ -25,11 +26,17 @@ def columns_of(types: dict[str, str], rows: Sequence[Row]) -> Columns:
 
 def compared(left: str, right: str, key: list[str], *, sizes: Sizes = TINY, **options: Any) -> RowDiff:
     """The diff of two locations."""
-    decimals = options.pop("decimals", None)
-    ignore = options.pop("ignore", [])
     with open_engine(left, beside=[right]) as source, open_engine(right, beside=[left]) as target:
-        columns = agreements(source, target, key, ignore=ignore, decimals=decimals)
-        return diff(source, target, key=key, columns=columns, sizes=sizes, **options)
+        return of_engines(source, target, key, sizes=sizes, **options)
+
+
+def of_engines(
+    source: Engine, target: Engine, key: list[str], *, sizes: Sizes = TINY, **options: Any
+) -> RowDiff:
+    """The diff of two open tables."""
+    decimals, ignore = options.pop("decimals", None), options.pop("ignore", [])
+    columns = agreements(source, target, key, ignore=ignore, decimals=decimals)
+    return diff(source, target, key=key, columns=columns, sizes=sizes, **options)
 
 
 def summary(found: RowDiff) -> dict[str, Any]:

@@ -10,10 +10,11 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,6 +37,16 @@ def quoted(name: str, mark: str = '"') -> str:
 def declared(columns: Columns, types: Mapping[str, str], mark: str = '"') -> str:
     """Column definitions; `decimal(P,S)` is the same everywhere."""
     return ", ".join(f"{quoted(n, mark)} {types.get(t, t)}" for n, (t, _) in columns.items())
+
+
+def batches(columns: Columns, mark: str) -> Iterator[tuple[list[Any], str]]:
+    """The values of some rows after another, and the marks of an INSERT for them."""
+    row = f"({', '.join([mark] * len(columns))})"
+    rows = rows_of(columns)
+    size = max(1, 5000 // max(1, len(columns)))
+    for start in range(0, len(rows), size):
+        some = rows[start : start + size]
+        yield [value for each in some for value in each], ", ".join([row] * len(some))
 
 
 class Store:
@@ -82,20 +93,26 @@ class DuckDbFile(Store):
 
     def fill(self, connection: Any, table: str, columns: Columns) -> None:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"CREATE TABLE {table} ({declared(columns, _DUCKDB)})")
-        if rows := rows_of(columns):
-            connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})", rows)
+        connection.execute(f"CREATE OR REPLACE TABLE {table} ({declared(columns, _DUCKDB)})")
+        for rows, marks in batches(columns, "?"):
+            connection.execute(f"INSERT INTO {table} VALUES {marks}", rows)
 
 
 class Parquet(DuckDbFile):
     name = "parquet"
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.connection = duckdb.connect(":memory:")
+
     def write(self, columns: Columns) -> str:
         path = self.folder / f"{self.new_name()}.parquet"
-        with duckdb.connect(":memory:") as connection:
-            self.fill(connection, "t", columns)
-            connection.table("t").write_parquet(str(path))
+        self.fill(self.connection, "t", columns)
+        self.connection.table("t").write_parquet(str(path))
         return str(path)
+
+    def close(self) -> None:
+        self.connection.close()
 
 
 def as_text(value: Any) -> str:
@@ -181,23 +198,27 @@ class Postgres(Store):
     dsn = os.environ.get("REMIT_TEST_POSTGRES", "")
 
     def write(self, columns: Columns) -> str:
-        import psycopg
-
         table = self.new_name()
-        with psycopg.connect(self.dsn, autocommit=True) as connection, connection.cursor() as cursor:
-            cursor.execute("SET TIME ZONE 'Pacific/Auckland'")
-            cursor.execute(f"CREATE TABLE {table} ({declared(columns, _POSTGRES)})".encode())
-            if rows := rows_of(columns):
-                marks = ", ".join(["%s"] * len(columns))
+        self.connection.execute(f"CREATE TABLE {table} ({declared(columns, _POSTGRES)})".encode())
+        if rows := rows_of(columns):
+            marks = ", ".join(["%s"] * len(columns))
+            with self.connection.cursor() as cursor:
                 cursor.executemany(f"INSERT INTO {table} VALUES ({marks})".encode(), rows)
         return f"{self.dsn}/{table}"
 
-    def close(self) -> None:
+    @cached_property
+    def connection(self) -> Any:
+        """One that may write, far from UTC."""
         import psycopg
 
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
-            for table in self.made:
-                connection.execute(f"DROP TABLE IF EXISTS {table}".encode())
+        connection = psycopg.connect(self.dsn, autocommit=True)
+        connection.execute("SET TIME ZONE 'Pacific/Auckland'")
+        return connection
+
+    def close(self) -> None:
+        if self.made:
+            self.connection.execute(f"DROP TABLE IF EXISTS {', '.join(self.made)}".encode())
+        self.connection.close()
 
 
 _MYSQL = {
@@ -217,7 +238,7 @@ class MariaDb(Store):
 
     def write(self, columns: Columns) -> str:
         table = self.new_name()
-        with closing(self.connect()) as connection, connection.cursor() as cursor:
+        with self.connection.cursor() as cursor:
             cursor.execute("SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES'")
             cursor.execute(
                 f"CREATE TABLE {table} ({declared(columns, _MYSQL, '`')}) CHARACTER SET utf8mb4"
@@ -227,6 +248,11 @@ class MariaDb(Store):
                 stored = [tuple(self._stored(v) for v in row) for row in rows]
                 cursor.executemany(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(columns))})", stored)
         return f"{self.dsn}/{table}"
+
+    @cached_property
+    def connection(self) -> Any:
+        """The one that writes."""
+        return self.connect()
 
     def connect(self) -> Any:
         """A connection that may write."""
@@ -249,9 +275,10 @@ class MariaDb(Store):
         return str(value) if isinstance(value, uuid.UUID) else value
 
     def close(self) -> None:
-        with closing(self.connect()) as connection, connection.cursor() as cursor:
-            for table in self.made:
-                cursor.execute(f"DROP TABLE IF EXISTS {table}")
+        if self.made:
+            with self.connection.cursor() as cursor:
+                cursor.execute(f"DROP TABLE IF EXISTS {', '.join(self.made)}")
+        self.connection.close()
 
 
 class SqlAlchemyPostgres(Postgres):
@@ -287,14 +314,19 @@ class S3(Parquet):
 
     def put(self, key: str, data: bytes) -> str:
         """Store an object; its location."""
-        client = self.client()
-        client.create_bucket(Bucket=self.bucket)
-        client.put_object(Bucket=self.bucket, Key=key, Body=data)
+        self.writer.put_object(Bucket=self.bucket, Key=key, Body=data)
         return f"s3://{self.bucket}/{key}?{self.options()}"
 
     def options(self) -> str:
         """What a location needs besides the key."""
         return f"endpoint={self.endpoint}&region=us-east-1&access_key=test&secret_key=test"
+
+    @cached_property
+    def writer(self) -> Any:
+        """The client that writes, into a bucket that is there."""
+        client = self.client()
+        client.create_bucket(Bucket=self.bucket)
+        return client
 
     def client(self) -> Any:
         """A client that may write."""

@@ -4,6 +4,9 @@ Requests made in one turn of an event loop are gathered. A small batch that need
 of that turn on the loop itself (20 µs: less than waking a thread costs), and so is a request that is alone, as long as
 fsyncs here are quick. Any other batch goes to the one writer thread. While that thread waits for the disk, new requests
 pile up and become its next batch.
+
+A task that writes alone, and needs no fsync, does not wait for the end of the turn either: what it asks for is done there
+and then, and it goes on without a detour over the event loop. After some milliseconds it makes room for others all the same.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ INLINE_JOBS = 16
 INLINE_BYTES = 64 * 1024
 QUICK_FSYNC_S = 0.001
 """An fsync that takes longer than this is not waited for on an event loop."""
+LONGEST_TURN_S = 0.005
+"""For how long a task that writes alone may keep the event loop from turning."""
 CHECKPOINT_PAGES = 1000
 LARGEST_BATCH = 500
 
@@ -79,6 +84,9 @@ class GroupCommit:
         self._pages = 0
         self._fsync_s = QUICK_FSYNC_S
         self._closed = False
+        self._alone: asyncio.Task[Any] | None = None
+        self._turn_ends = 0.0
+        self._crowded = False
         self._lock = threading.Lock()
         self._handing = threading.Lock()
         self._gathering: dict[asyncio.AbstractEventLoop, list[Job]] = {}
@@ -105,12 +113,25 @@ class GroupCommit:
         future: asyncio.Future[T] = loop.create_future()
         job = Job(run, future, durable=durable or self._full, risky=risky, size=size, wakes=wakes)
         gathered = self._gathering.get(loop)
-        if gathered is None:
+        if gathered is not None:
+            gathered.append(job)
+        elif job.durable or not (self._is_alone(loop) and self._at_once([job])):
             self._gathering[loop] = [job]
             loop.call_soon(self._flush, loop)
-        else:
-            gathered.append(job)
         return future
+
+    def _is_alone(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether only the task at work has written since the loop last turned, nobody joined it before, and not for too long."""
+        task = asyncio.current_task(loop)
+        if self._alone is None:
+            self._alone, self._turn_ends = task, time.perf_counter() + LONGEST_TURN_S
+            loop.call_soon(self._turned)
+        elif self._alone is not task:
+            return False
+        return not self._crowded and time.perf_counter() < self._turn_ends
+
+    def _turned(self) -> None:
+        self._alone = None
 
     def close(self) -> None:
         """Finish what was asked and stop. Blocks."""
@@ -145,23 +166,29 @@ class GroupCommit:
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         jobs = self._gathering.pop(loop)
-        if self._is_small(jobs) and self._queue.empty() and self._lock.acquire(blocking=False):
-            try:
-                done = self._execute(jobs, wait=False)
-            finally:
-                self._lock.release()
-            if done:
-                self._tell(jobs)
-                _settle_each(jobs)
-                return
-        self._hand_over(jobs)
+        self._crowded = len(jobs) > 1
+        if not self._at_once(jobs):
+            self._hand_over(jobs)
+
+    def _at_once(self, jobs: list[Job]) -> bool:
+        """Execute the jobs on the event loop if they are quick and nobody is before them."""
+        if not self._is_small(jobs) or not self._queue.empty() or not self._lock.acquire(blocking=False):
+            return False
+        try:
+            done = self._execute(jobs, wait=False)
+        finally:
+            self._lock.release()
+        if done:
+            self._tell(jobs)
+            _settle_each(jobs)
+        return done
 
     def _is_small(self, jobs: Sequence[Job]) -> bool:
-        if any(job.durable for job in jobs) and (len(jobs) > 1 or self._fsync_s >= QUICK_FSYNC_S):
-            return False
         if len(jobs) > INLINE_JOBS:
             return False
-        return sum(job.size for job in jobs) <= INLINE_BYTES
+        if any(job.durable for job in jobs) and (len(jobs) > 1 or self._fsync_s >= QUICK_FSYNC_S):
+            return False
+        return sum([job.size for job in jobs]) <= INLINE_BYTES
 
     def _serve(self) -> None:
         """The writer thread: everything queued is one batch."""
@@ -197,7 +224,7 @@ class GroupCommit:
     def _tell(self, jobs: Sequence[Job]) -> None:
         """What follows from a commit: waiters, and now and then a checkpoint."""
         self._wake([job.wakes for job in jobs if job.wakes and job.error is None])
-        self._pages += 3 + sum(job.size for job in jobs) // 4096
+        self._pages += 3 + sum([job.size for job in jobs]) // 4096
         if self._pages >= CHECKPOINT_PAGES:
             self._pages = 0
             self._checkpoint()

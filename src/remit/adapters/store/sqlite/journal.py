@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 
 from remit.adapters.store.packing import Packed, digest_key, unpack
 from remit.adapters.store.sqlite.schema import SEQ_BITS
@@ -30,16 +32,16 @@ _READ = "SELECT id & ?, body, hash FROM events WHERE id > ? AND id <= ? ORDER BY
 _OPEN = """SELECT run_id, tenant_id, created_ts FROM runs WHERE status = 'ready' AND lease_until <= :now
         UNION ALL SELECT run_id, tenant_id, created_ts FROM runs
             WHERE status = 'waiting' AND wake_ts <= :now AND lease_until <= :now"""
-# Its own text, so that SQLite finds the few runs of a tree by `runs_root` whatever else is ready.
-_OPEN_OF_ROOT = """SELECT run_id, tenant_id, created_ts FROM runs
-        WHERE root_run = :root AND status <> 'ended' AND lease_until <= :now AND (status = 'ready' OR wake_ts <= :now)"""
-_IN_TURNS = """WITH open AS ({open}), turns AS (
+_DUE = f"""WITH open AS ({_OPEN}), turns AS (
         SELECT run_id, created_ts,
             row_number() OVER (PARTITION BY tenant_id ORDER BY created_ts, run_id) AS turn
         FROM open WHERE :tenant IS NULL OR tenant_id = :tenant)
     SELECT run_id FROM turns ORDER BY turn, created_ts, run_id LIMIT :limit"""
-_DUE = _IN_TURNS.format(open=_OPEN)
-_DUE_OF_ROOT = _IN_TURNS.format(open=_OPEN_OF_ROOT)
+# Its own text, so that SQLite finds the few runs of a tree by `runs_root` whatever else is ready.
+_DUE_OF_ROOT = """SELECT run_id, tenant_id FROM runs
+    WHERE root_run = :root AND status <> 'ended' AND lease_until <= :now AND (status = 'ready' OR wake_ts <= :now)
+        AND (:tenant IS NULL OR tenant_id = :tenant)
+    ORDER BY created_ts, run_id"""
 
 
 def create(
@@ -166,7 +168,19 @@ def due(
 ) -> list[str]:
     """Runs to advance, tenants taking turns."""
     given = {"now": now, "limit": limit, "tenant": tenant_id, "root": root_run}
-    return [run_id for (run_id,) in db.execute(_DUE if root_run is None else _DUE_OF_ROOT, given)]
+    if root_run is None:
+        return [run_id for (run_id,) in db.execute(_DUE, given)]
+    return _in_turns(db.execute(_DUE_OF_ROOT, given).fetchall(), limit)
+
+
+def _in_turns(rows: Sequence[tuple[str, str]], limit: int) -> list[str]:
+    """Runs with their tenants, oldest first, as `_DUE` orders them. Of a tree they are few, mostly one: cheaper here."""
+    seen: Counter[str] = Counter()
+    turns: list[tuple[int, str]] = []
+    for run_id, tenant_id in rows:
+        turns.append((seen[tenant_id], run_id))
+        seen[tenant_id] += 1
+    return [run_id for _, run_id in sorted(turns, key=itemgetter(0))[:limit]]
 
 
 def contents(db: sqlite3.Connection, digests: Sequence[str]) -> dict[str, bytes]:

@@ -40,6 +40,8 @@ POLL_S = 0.05
 MISSED_POLLS = 10
 """Polls that found the writer busy before waiters look for themselves."""
 READ_TIMEOUT_S = 2.0
+FEW = 8
+"""Items that a query reads on the event loop itself."""
 LARGE = 8 * 1024
 LARGE_LOG_PAGES = 4000
 
@@ -246,7 +248,12 @@ class SqliteStore:
             limit=limit,
             cursor=cursor,
         )
-        return wanted.page(await self._query(lambda db: records.query(db, table, index, wanted)))
+        # Most pages are short: those need no detour over the reading thread.
+        few = replace(wanted, limit=min(FEW, wanted.limit))
+        found = self._look(lambda db: records.query(db, table, index, few))
+        if few.limit < wanted.limit and len(found) > FEW:
+            found = await self._query(lambda db: records.query(db, table, index, wanted))
+        return wanted.page(found)
 
     async def transact(self, writes: Sequence[Write]) -> None:
         """All the writes or none."""
