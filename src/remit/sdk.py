@@ -12,7 +12,6 @@ helper = Agent("helper", instructions="Answer about orders.", tools=[order_statu
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import copy
 import functools
@@ -20,7 +19,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from typing import Any, Protocol, get_args, get_type_hints, overload
+from typing import TYPE_CHECKING, Any, Protocol, get_args, get_type_hints, overload
 
 import msgspec
 
@@ -53,6 +52,9 @@ from remit.ports.platform import Platform
 from remit.ports.sandbox import Outcome, SandboxFile, SandboxLimits
 from remit.ports.shared_state import SharedState, StateValue
 from remit.ports.web import Hit, Page, Reply
+
+if TYPE_CHECKING:
+    import asyncio  # at run time where a loop runs already: it is half of what importing this module would take
 
 __all__ = [
     "Agent",
@@ -334,6 +336,8 @@ class CodeAgent:
         arguments = (input, memory, context)[: self._arity]
         if inspect.iscoroutinefunction(self._act):
             return await self._act(*arguments)
+        import asyncio
+
         view = BlockingContext(context, asyncio.get_running_loop())
         try:
             act = functools.partial(self._act, *(input, memory, view)[: self._arity])
@@ -362,6 +366,7 @@ class BlockingContext:
         verb = getattr(self._context, name)
         if not inspect.iscoroutinefunction(verb):
             return verb
+        import asyncio
 
         def blocking(*args: Any, **kwargs: Any) -> Any:
             if self._closed:
@@ -524,6 +529,8 @@ def json_schema(type: Any) -> dict[str, Any]:
 
 async def _in_thread(pool: ThreadPoolExecutor, call: Callable[[], Any]) -> Any:
     """Run blocking code in a thread of `pool`, with the caller's context variables."""
+    import asyncio
+
     context = contextvars.copy_context()
     return await asyncio.get_running_loop().run_in_executor(pool, context.run, call)
 
