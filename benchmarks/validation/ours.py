@@ -6,7 +6,6 @@ checked and the rows kept as artifacts. Prints `{"answer": ..., "seconds": ...}`
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 import tempfile
@@ -17,14 +16,15 @@ from typing import Any
 
 def library(task: str, source: str, target: str) -> list[Any]:
     """The answer by a plain call."""
-    from remit_packs.validation.diff import columns_equal, diff
-    from remit_packs.validation.diff.tool import agreements
-    from remit_packs.validation.engines.base import Wanted
     from remit_packs.validation.sources import open_engine
 
     with open_engine(source, beside=[target]) as left, open_engine(target, beside=[source]) as right:
         if task == "count":
             return [left.count(), right.count()]
+        from remit_packs.validation.diff import columns_equal, diff
+        from remit_packs.validation.diff.tool import agreements
+        from remit_packs.validation.engines.base import Wanted
+
         agreed = agreements(left, right, ["id"])
         if task == "columns":
             return sorted(name for name, same in columns_equal(left, right, agreed).items() if not same)
@@ -70,7 +70,12 @@ def main() -> None:
     """Answer once."""
     way, task, source, target = sys.argv[1:]
     started = time.perf_counter()
-    answer = asyncio.run(door(task, source, target)) if way == "door" else library(task, source, target)
+    if way == "door":
+        import asyncio
+
+        answer = asyncio.run(door(task, source, target))
+    else:
+        answer = library(task, source, target)
     print(json.dumps({"answer": answer, "seconds": time.perf_counter() - started}))
 
 

@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -321,14 +322,25 @@ class DuckDbTable(DuckDbEngine):
         self._schema, self._table = schema or "main", table
 
     def relation(self, columns: Sequence[Wanted] = ()) -> str:
-        """The table's full name."""
-        return ".".join(self.dialect.quote(n) for n in ("there", self._schema, self._table))
+        """The table, with texts that are equal only when their bytes are, whatever their columns' collation."""
+        name = ".".join(self.dialect.quote(n) for n in ("there", self._schema, self._table))
+        exact = ", ".join(f'{t} COLLATE "binary" AS {t}' for t in self._texts)
+        return f"(SELECT * REPLACE ({exact}) FROM {name})" if exact else name
 
-    def _describe(self) -> list[Column]:
-        rows = self.fetch(
+    @cached_property
+    def _texts(self) -> list[str]:
+        return [self.dialect.quote(name) for name, type_name, _ in self._columns if type_name == "VARCHAR"]
+
+    @cached_property
+    def _columns(self) -> list[tuple[Any, ...]]:
+        return self.fetch(
             "SELECT column_name, data_type, is_nullable FROM duckdb_columns() WHERE database_name = 'there'"
             f" AND schema_name = {_text(self._schema)} AND table_name = {_text(self._table)} ORDER BY column_index"
         )
-        if not rows:
+
+    def _describe(self) -> list[Column]:
+        if not self._columns:
             raise absent(self.source, f"the database has no table `{self._schema}.{self._table}`")
-        return [Column(name, kind_of(type_name), bool(nullable)) for name, type_name, nullable in rows]
+        return [
+            Column(name, kind_of(type_name), bool(nullable)) for name, type_name, nullable in self._columns
+        ]

@@ -301,6 +301,23 @@ def test_values_that_an_engine_hashes_alike_differ(
     assert compared(*places, ["k"]).changed == 1
 
 
+def test_a_column_that_ignores_case_hides_nothing(tmp_path: Path) -> None:
+    """DuckDB compares texts by the collation of their columns, and hashes them by their bytes. Keys, too, are what stands there."""
+    path = tmp_path / "shop.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        for table, first in (("a", "X"), ("b", "x")):
+            connection.execute(
+                f"CREATE TABLE {table} (k VARCHAR COLLATE NOCASE, v VARCHAR COLLATE NOACCENT.NOCASE)"
+            )
+            connection.execute(
+                f"INSERT INTO {table} VALUES ('1', '{first}'), ('2', 'y'), ('A', 'p'), ('a', 'q')"
+            )
+    found = compared(f"{path}::a", f"{path}::b", ["k"])
+    assert [(row.key, row.columns) for row in found.differences] == [(("1",), {"v": ("X", "x")})]
+    assert (found.changed, found.missing, found.extra) == (1, 0, 0)
+    assert (found.source_duplicates.rows, found.target_duplicates.rows) == (0, 0)
+
+
 def test_tables_that_change_while_they_are_compared_are_not_called_equal(store: Of) -> None:
     """Files have no snapshot: what differed at the first look and no longer at the second was never compared."""
     types = {"k": "integer", "v": "string"}
