@@ -17,7 +17,7 @@ from remit.adapters.secrets.mapping import MappingSecrets
 from remit.adapters.secrets.minted import MintedSecrets
 from remit.adapters.telemetry.many import ManyTelemetry
 from remit.adapters.telemetry.prometheus import PrometheusTelemetry
-from remit.bootstrap.extensions import Providers, names, opened
+from remit.bootstrap.extensions import Providers, names, opened, scheme_of
 from remit.core.errors import ConfigError
 from remit.core.message import Message
 from remit.engine.bus.local import LocalBus
@@ -137,7 +137,7 @@ def _open_secrets(settings: Settings, clock: Clock) -> Secrets:
 def open_store(settings: Settings, clock: Clock, secrets: Secrets | None = None) -> Store:
     """The store that a URL names, Remit's own or another distribution's. Raises ConfigError for an unknown scheme."""
     url = settings.store
-    scheme = url.split(":", 1)[0]
+    scheme = scheme_of(url)
     if scheme == "memory":
         from remit.adapters.store.memory import MemoryStore
 

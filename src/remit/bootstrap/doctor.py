@@ -15,14 +15,13 @@ from importlib.util import find_spec
 from remit.bootstrap import App, open_app
 from remit.bootstrap.catalogue import unknown_delegates
 from remit.bootstrap.extensions import extensions
-from remit.core.definition import is_name
 from remit.core.errors import ConfigError, DeniedError, NotFoundError, RemitError
 from remit.core.extras import how_to_install
 from remit.core.finding import Finding
 from remit.core.naming import LOCAL
 from remit.core.redaction import Redactor
-from remit.engine.kinds import AGENT, ROUTE, WORKFLOW
-from remit.engine.resolving import resolve
+from remit.engine.kinds import ROUTE
+from remit.engine.resolving import is_defined, resolve
 from remit.settings import Settings
 
 KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
@@ -137,8 +136,7 @@ async def _delegates(app: App) -> list[Finding]:
     """Agents that are delegated to and that neither the code nor the registry has. Another tenant than `local` may have them."""
     found = []
     for name, agents in unknown_delegates(app.catalogue).items():
-        heads = [await app.registry.head(LOCAL, k, name) for k in (AGENT, WORKFLOW) if is_name(name)]
-        if not any(heads):
+        if not await is_defined(app.registry, LOCAL, name):
             close = get_close_matches(name, app.catalogue.agents, n=1)
             said = f"`{name}`, to whom {', '.join(f'`{a}`' for a in agents)} may delegate, is not there"
             fix = (

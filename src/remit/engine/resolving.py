@@ -124,7 +124,7 @@ async def _delegates_exist(registry: Registry, catalogue: Catalogue, tenant_id: 
     if spec.kind == "workflow":
         return
     names = sorted({name.partition("@")[0] for name in spec.delegates} - catalogue.agents.keys())
-    lacking = [name for name in names if not await _is_defined(registry, tenant_id, name)]
+    lacking = [name for name in names if not await is_defined(registry, tenant_id, name)]
     if lacking:
         raise DeniedError(
             f"agent `{spec.name}` may delegate to {', '.join(f'`{name[:100]}`' for name in lacking)}, and there is no such agent",
@@ -133,8 +133,8 @@ async def _delegates_exist(registry: Registry, catalogue: Catalogue, tenant_id: 
         )
 
 
-async def _is_defined(registry: Registry, tenant_id: str, name: str) -> bool:
-    """Also what was archived: a call of that is refused by itself, and the rest of the agent's work goes on."""
+async def is_defined(registry: Registry, tenant_id: str, name: str) -> bool:
+    """Whether a tenant's registry has an agent or workflow of a name; what was archived counts: a call of that is refused by itself."""
     return is_name(name) and any([await registry.head(tenant_id, kind, name) for kind in (AGENT, WORKFLOW)])
 
 
